@@ -1,0 +1,89 @@
+# Everything a developer or a newcomer does, one word each: `make help`.
+
+PYTHON ?= python3
+PORT ?= 8000
+DATA ?= .data/$(PORT)
+ENV ?=
+PY := .venv/bin/python
+MEMBERS := libs/common $(wildcard services/*) gateway deploy/engines deploy/local deploy/demo deploy/fakes deploy/operator
+LOCAL = $(PY) -m microblog_local
+STACK = --port $(PORT) --data "$(DATA)"
+
+.DEFAULT_GOAL := help
+IMAGES := $(wildcard services/*) gateway deploy/operator
+COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate
+
+.PHONY: help setup run stop reset logs status operate demo test check contracts lock bench bench-large chaos images up down
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/ready ## create the environment and install from the lock
+
+.venv/ready: requirements.lock $(foreach m,$(MEMBERS),$(m)/pyproject.toml)
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "microblog: there is no $(PYTHON) here: install Python 3.11 or newer, or say where it is with make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) deploy/environment.py $(MEMBERS)
+	@$(PY) -m engines fetch || true # a broker of one's own needs no jars, and whoever starts one is told again
+	@touch $@
+
+run: .venv/ready ## start everything at http://localhost:8000 (PORT=, DATA=, ENV=file)
+	@exec $(LOCAL) run $(STACK) $(if $(ENV),--env "$(ENV)")
+
+stop: .venv/ready ## stop the stack of PORT= or DATA=
+	@$(LOCAL) stop $(STACK)
+
+reset: .venv/ready ## stop it and delete its data
+	@$(LOCAL) reset $(STACK)
+
+logs: .venv/ready ## all logs as one stream
+	@exec $(LOCAL) logs $(STACK)
+
+status: .venv/ready ## processes, ports and memory
+	@$(LOCAL) status $(STACK)
+
+operate: .venv/ready ## the operator's command on the running stack (DO="dlq list", DO=--help)
+	@$(LOCAL) operate $(STACK) $(if $(ENV),--env "$(ENV)") -- $(DO)
+
+demo: .venv/ready ## load the demo community into the running stack
+	@$(PY) -m microblog_demo --url http://localhost:$(PORT) --mail "$(DATA)/mail" --state "$(DATA)/demo-state.json"
+
+test: .venv/ready ## the whole test suite, end-to-end tests included
+	@$(PY) -m pytest
+
+check: .venv/ready ## lint, types, import rules, contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check -q .
+	@.venv/bin/mypy $(foreach m,$(MEMBERS),$(m)/src)
+	@.venv/bin/lint-imports
+	@$(PY) deploy/contracts.py --check
+
+contracts: .venv/ready ## write event schemas, OpenAPI and AsyncAPI documents
+	@$(PY) deploy/contracts.py
+
+lock: ## compile the locks anew: one for development, one for each image (needs uv)
+	@$(COMPILE) --group dev pyproject.toml $(foreach p,common auth posts social search notify translate gateway engines local demo fakes operator,--no-emit-package microblog-$(p)) -o requirements.lock
+	@for member in $(IMAGES); do \
+	  $(COMPILE) -c requirements.lock $$member/pyproject.toml $(foreach p,common auth posts social search notify translate,--no-emit-package microblog-$(p)) -o $$member/requirements.lock || exit 1; \
+	done
+	@echo hatchling | $(COMPILE) -c requirements.lock - -o deploy/images/build.lock
+
+bench: .venv/ready ## measure a stack of its own with production settings
+	@$(PY) deploy/benchmarks/bench.py
+
+bench-large: .venv/ready ## measure a community of 100,000 accounts and a million posts
+	@$(PY) deploy/benchmarks/large.py
+
+chaos: .venv/ready ## break everything while people write, and count what was lost (SEED=, ONLY=F1,F5)
+	@$(PY) deploy/chaos/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+.env: | .venv/ready ## settings of the containers, with new secrets
+	@$(PY) -m common.keys < .env.example > .env.new && chmod 600 .env.new && mv .env.new .env
+
+images: .env ## build the container images
+	@docker compose --profile app --profile tools build
+
+up: images ## start everything in containers (docker compose) and wait until it is ready
+	@docker compose up --detach --wait
+
+down: ## stop the containers; the data stays in their volumes
+	@docker compose down

@@ -1,0 +1,6 @@
+"""A community to look around in: thirty people, their conversations and pictures, loaded through the public API."""
+
+from typing import Final
+
+LOGIN: Final = ("demo", "welcome to the demo")
+"""Who a visitor logs in as: name and password."""

@@ -1,0 +1,1 @@
+"""Outside services that speak their real contracts, errors included."""

@@ -1,0 +1,37 @@
+"""One stack for all end-to-end tests, with production settings but for cheap hashing and no limits on how fast tests may go."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes.server import serving
+from fakes.translator import FakeTranslator
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from stack import Stack, start
+
+FAST = {
+    "AUTH_SIGN_UPS_PER_HALF_HOUR": "100000",
+    "AUTH_ARGON2_MEMORY_KIB": "64",
+    "AUTH_ARGON2_TIME": "1",
+    "GATEWAY_RATE_LIMITS": "false",
+}
+
+
+@pytest.fixture(scope="session")
+def translator() -> FakeTranslator:
+    """Microsoft's translator, as far as the stack can tell."""
+    return FakeTranslator()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, translator: FakeTranslator) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    folder.chmod(0o755)
+    with serving(translator.app()) as url:
+        provider = {"TRANSLATE_PROVIDER": "microsoft", "TRANSLATE_MICROSOFT_KEY": translator.key, "TRANSLATE_MICROSOFT_ENDPOINT": url}
+        running = start(folder / "data", {**FAST, **provider})
+        yield running
+        assert running.stop() == 0

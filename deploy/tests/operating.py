@@ -1,0 +1,47 @@
+"""What an operator does and sees, for tests of the operator's command."""
+
+import subprocess
+import sys
+
+import psycopg
+from stack import Person, Stack
+
+READ_MODEL = ("snapshots", "mentions", "hashtags", "polls", "post_counts", "feed_entries")
+
+
+def operate(stack: Stack, *arguments: str, code: int = 0) -> str:
+    """What the command says; it must end as expected."""
+    command = [sys.executable, "-m", "microblog_local", "operate", "--port", str(stack.port), "--data", str(stack.data), "--", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + (done.stderr if code else "")
+
+
+def run(stack: Stack, service: str, *statements: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(stack.database(service), autocommit=True) as connection:
+        for statement in statements:
+            found = connection.execute(statement.encode())
+        return found.fetchall() if found.description else []
+
+
+def settled(stack: Stack) -> bool:
+    """Whether everybody has read everything."""
+    return all(line.split()[-1] in ("0", "read") for line in operate(stack, "lag").splitlines())
+
+
+def mailed(stack: Stack, *besides: Person) -> list[tuple[object, ...]]:
+    """Who was mailed what for, but for some people. Announcements are mailed to all in their own time and left out."""
+    left_out = ", ".join(person.id for person in besides) or "0"
+    found = f"SELECT dedupe_key FROM mails WHERE kind <> 'announcement' AND account_id NOT IN ({left_out}) ORDER BY dedupe_key"
+    return run(stack, "notify", found)
+
+
+def seen(author: Person, reader: Person, ids: list[str]) -> list[object]:
+    """What both are shown, without what changes by itself."""
+    looks = [person.get(f"/api/v1/statuses/{an_id}") for person in (author, reader) for an_id in ids]
+    homes = [[entry["id"] for entry in person.get("/api/v1/timelines/home")] for person in (author, reader)]
+    thread = author.get(f"/api/v1/statuses/{ids[0]}/context")
+    profile = reader.get(f"/api/v1/accounts/{author.id}")
+    notices = [(entry["type"], entry["id"]) for entry in author.get("/api/v1/notifications")]
+    tag = [entry["id"] for entry in reader.get("/api/v1/timelines/tag/operating") if entry["id"] in ids]
+    return [looks, homes, thread, profile, notices, tag]

@@ -1,0 +1,254 @@
+"""The real stack for end-to-end tests: started as `make run` starts it, on ports of its own."""
+
+import email
+import email.policy
+import io
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from PIL import Image
+
+T = TypeVar("T")
+
+
+@dataclass
+class Person:
+    """Somebody with a token."""
+
+    name: str
+    token: str
+    client: httpx.Client
+    account: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return str(self.account["id"])
+
+    def get(self, path: str, **params: Any) -> Any:
+        answer = self.client.get(path, params=params)
+        assert answer.status_code == 200, f"GET {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def post(self, path: str, **fields: Any) -> Any:
+        answer = self.client.post(path, json=fields)
+        assert answer.status_code == 200, f"POST {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def pages(self, path: str) -> list[dict[str, Any]]:
+        """A whole list, page by page as its `Link` header leads."""
+        found: list[dict[str, Any]] = []
+        answer = self.client.get(path, params={"limit": 40})
+        while answer.status_code == 200:
+            found += answer.json()
+            following = answer.links.get("next")
+            if following is None or not answer.json():
+                return found
+            answer = self.client.get(following["url"])
+        raise AssertionError(f"{path}: {answer.status_code} {answer.text}")
+
+    def write(self, text: str, **more: Any) -> Any:
+        return self.post("/api/v1/statuses", status=text, **more)
+
+    def follow(self, other: "Person") -> Any:
+        return self.post(f"/api/v1/accounts/{other.id}/follow")
+
+
+@dataclass
+class Stack:
+    """A running stack and how to reach its parts."""
+
+    port: int
+    data: Path
+    process: subprocess.Popen[bytes]
+    _apps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def mail_folder(self) -> Path:
+        return self.data / "mail"
+
+    def processes(self) -> dict[str, int]:
+        """Process ids by name, engines included."""
+        rows = json.loads((self.data / "status.json").read_text())
+        return {row["name"]: row["pid"] for row in rows if row["pid"]}
+
+    def database(self, service: str) -> str:
+        kept = json.loads((self.data / "secrets.json").read_text())
+        return f"postgresql://{service}:{kept['databases'][service]}@127.0.0.1:{self.port + 20}/{service}"
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=20, headers={"Authorization": f"Bearer {token}"} if token else {})
+
+    def browser(self, **headers: str) -> httpx.Client:
+        """A browser without scripts. It comes from an address of its own where that can be had, so that many of them may log in."""
+        transport = httpx.HTTPTransport(local_address=own_address())
+        return httpx.Client(base_url=self.url, timeout=20, headers=headers, transport=transport)
+
+    def app_token(self, scopes: str = "read write follow push") -> tuple[dict[str, Any], str]:
+        """An OAuth app, made once for the same scopes, and a new token of its own."""
+        with self.client() as client:
+            if scopes not in self._apps:
+                new = {"client_name": "tests", "redirect_uris": "urn:ietf:wg:oauth:2.0:oob", "scopes": scopes}
+                self._apps[scopes] = client.post("/api/v1/apps", data=new).raise_for_status().json()
+            app = self._apps[scopes]
+            asked = {
+                "grant_type": "client_credentials",
+                "client_id": app["client_id"],
+                "client_secret": app["client_secret"],
+                "scope": scopes,
+            }
+            return app, client.post("/oauth/token", data=asked).json()["access_token"]
+
+    def new_person(self, name: str = "", *, confirmed: bool = True, password: str = "correct horse battery") -> Person:
+        """Sign somebody up through the API and confirm them by their mail."""
+        name = f"{name or 'p'}_{secrets.token_hex(4)}"
+        _, token = self.app_token()
+        new = {"username": name, "email": f"{name}@people.example", "password": password, "agreement": True, "locale": "en"}
+        with self.client(token) as client:
+            answer = client.post("/api/v1/accounts", json=new)
+        assert answer.status_code == 200, answer.text
+        person = Person(name, answer.json()["access_token"], self.client(answer.json()["access_token"]))
+        if confirmed:
+            self.confirm(name)
+            person.account = person.get("/api/v1/accounts/verify_credentials")
+        return person
+
+    def confirm(self, name: str) -> None:
+        link = self.mailed_link(f"{name}@people.example", "/confirm?")
+        with httpx.Client(base_url=self.url, timeout=20) as browser:
+            answer = self.submit(browser, link[link.index("/confirm?") :])
+        assert answer.status_code == 303, answer.text
+
+    def submit(self, browser: httpx.Client, path: str, action: str | None = None, **fields: Any) -> httpx.Response:
+        """Open a page, fill in a form (the first, or the one with this action) and send it, as a browser without scripts does."""
+        hidden, target = self.form(browser, path, action)
+        return browser.post(target, data={**hidden, **fields})
+
+    def form(self, browser: httpx.Client, path: str, action: str | None = None) -> tuple[dict[str, str], str]:
+        """Open a page and return a form's hidden fields and where it is sent."""
+        page = browser.get(path)
+        assert page.status_code == 200, page.text
+        forms = re.findall(r"<form([^>]*)>(.*?)</form>", page.text[page.text.index("<main") :], re.S)
+        found = [(attributes, inside) for attributes, inside in forms if action is None or f'action="{action}"' in attributes]
+        assert found, f"no form {action or ''} on {path}"
+        attributes, inside = found[0]
+        target = re.search(r'action="([^"]*)"', attributes)
+        hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', inside)
+        return {name: unescape(value) for name, value in hidden}, target[1].split("#")[0] if target else path.split("?")[0]
+
+    def mails_to(self, address: str) -> list[tuple[str, str, dict[str, str]]]:
+        """Subject, text and headers of what was mailed to somebody."""
+        found = []
+        for file in self.mail_folder.glob("*.eml"):
+            message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+            if str(message["To"]) == address:
+                body = message.get_body(("plain",))
+                assert body is not None
+                found.append((str(message["Subject"]), body.get_content(), dict(message.items())))
+        return found
+
+    def mailed_link(self, address: str, containing: str) -> str:
+        """The newest link of a kind that was mailed to somebody; waits for it."""
+
+        def look() -> str | None:
+            for _, text, _ in self.mails_to(address):
+                for link in re.findall(r"https?://\S+", text):
+                    if containing in link:
+                        return str(link)
+            return None
+
+        return wait_for(look, f"a mail with {containing} to {address}")
+
+    def stop(self) -> int:
+        """End it as Ctrl-C does."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+
+def start(data: Path, settings: dict[str, str], patience: float = 90.0, port: int | None = None) -> Stack:
+    """Start a stack and wait until everything serves."""
+    port = port or free_block()
+    env = data.parent / f"{data.name}.env"
+    env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    command = [sys.executable, "-m", "microblog_local", "run", "--no-demo", "--port", str(port), "--data", str(data), "--env", str(env)]
+    output = (data.parent / f"{data.name}.out").open("wb")
+    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ})
+    stack = Stack(port, data, process)
+
+    def ready() -> bool | None:
+        assert process.poll() is None, f"the stack ended: {(data.parent / f'{data.name}.out').read_text()}"
+        try:
+            return httpx.get(f"{stack.url}/health/ready", timeout=3).status_code == 200 or None
+        except httpx.HTTPError:
+            return None
+
+    try:
+        wait_for(ready, "the stack to be ready", patience)
+    except BaseException:
+        stack.stop()
+        raise
+    return stack
+
+
+def picture(colour: str = "teal") -> bytes:
+    """A JPEG of 1200 by 800 pixels."""
+    out = io.BytesIO()
+    Image.new("RGB", (1200, 800), colour).save(out, "JPEG")
+    return out.getvalue()
+
+
+def own_address() -> str | None:
+    """Some address of this machine that others in the tests don't use; None where there is only one."""
+    address = f"127.{secrets.randbelow(250) + 2}.{secrets.randbelow(250) + 2}.{secrets.randbelow(250) + 2}"
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return None
+    return address
+
+
+def free_block() -> int:
+    """A port whose next thirty are free, too."""
+    for base in range(20_000 + secrets.randbelow(100) * 100, 32_000, 40):
+        if all(_free(base + offset) for offset in range(30)):
+            return base
+    raise AssertionError("no thirty free ports in a row")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_for(look: Callable[[], T | None], what: str, patience: float = 15.0) -> T:
+    """Look until there is something, or say what didn't come."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        found = look()
+        if found is not None and found is not False:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come within {patience:.0f} s")

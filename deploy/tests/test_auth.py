@@ -1,0 +1,173 @@
+"""auth, end to end."""
+
+import base64
+import hashlib
+import re
+import secrets
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import psycopg
+from operating import operate
+from stack import Stack, wait_for
+
+
+def log_in(stack: Stack, name: str, password: str = "correct horse battery", **more: str) -> httpx.Client:
+    """A browser without scripts that is logged in."""
+    browser = httpx.Client(base_url=stack.url, timeout=20)
+    answer = stack.submit(browser, "/login", "/login", identifier=name, password=password, **more)
+    assert answer.status_code == 303, answer.text
+    return browser
+
+
+def test_a_newcomer_is_let_in_after_confirming_the_address(stack: Stack) -> None:
+    person = stack.new_person("newcomer", confirmed=False)
+    assert person.client.get("/api/v1/timelines/home").status_code == 403
+    assert "confirmed" in person.client.get("/api/v1/accounts/verify_credentials").json()["error"]
+    stack.confirm(person.name)
+    assert person.get("/api/v1/accounts/verify_credentials")["username"] == person.name
+
+
+def test_what_is_wrong_with_a_registration_is_told_field_by_field(stack: Stack) -> None:
+    taken = stack.new_person("taken")
+    _, token = stack.app_token()
+    with stack.client(token) as client:
+        answer = client.post(
+            "/api/v1/accounts", json={"username": taken.name, "email": "nonsense", "password": "short", "agreement": False}
+        )
+    assert answer.status_code == 422
+    details = {name: [problem["error"] for problem in problems] for name, problems in answer.json()["details"].items()}
+    assert details == {"username": ["ERR_TAKEN"], "email": ["ERR_INVALID"], "password": ["ERR_TOO_SHORT"], "agreement": ["ERR_ACCEPTED"]}
+    assert answer.json()["error"].startswith("Validation failed: ")
+
+
+def test_passwords_are_kept_as_argon2id(stack: Stack) -> None:
+    person = stack.new_person()
+    with psycopg.connect(stack.database("auth")) as connection:
+        row = connection.execute("SELECT password_hash FROM accounts WHERE username = %s", (person.name,)).fetchone()
+    assert row is not None
+    assert row[0].startswith("$argon2id$")
+
+
+def test_logging_in_and_out_of_the_pages(stack: Stack) -> None:
+    person = stack.new_person("walker")
+    browser = log_in(stack, person.name)
+    home = browser.get("/")
+    assert f"@{person.name}" in home.text
+    token = re.search(r'action="/logout"[^>]*><input type="hidden" name="csrf_token" value="([^"]+)"', home.text)
+    assert token is not None
+    assert browser.post("/logout", data={"csrf_token": token[1]}).status_code == 303
+    assert f"@{person.name}" not in browser.get("/").text
+
+
+def test_a_wrong_password_and_an_unknown_name_look_the_same(stack: Stack) -> None:
+    person = stack.new_person()
+    with httpx.Client(base_url=stack.url) as browser:
+        wrong = stack.submit(browser, "/login", "/login", identifier=person.name, password="something else")
+        unknown = stack.submit(browser, "/login", "/login", identifier="nobody_at_all", password="something else")
+    assert wrong.status_code == unknown.status_code == 401
+    assert "The name, address or password is wrong." in wrong.text
+    assert wrong.text.replace(person.name, "X") == unknown.text.replace("nobody_at_all", "X")
+
+
+def test_remembered_sessions_outlive_the_browser(stack: Stack) -> None:
+    person = stack.new_person()
+    with httpx.Client(base_url=stack.url) as browser:
+        kept = stack.submit(browser, "/login", "/login", identifier=person.name, password="correct horse battery", remember="y")
+    with httpx.Client(base_url=stack.url) as browser:
+        short = stack.submit(browser, "/login", "/login", identifier=person.name, password="correct horse battery")
+    cookie = next(value for value in kept.headers.get_list("set-cookie") if value.startswith("session="))
+    assert "Max-Age=2592000" in cookie
+    assert "HttpOnly" in cookie
+    assert "samesite=lax" in cookie.lower()
+    assert all("Max-Age" not in value for value in short.headers.get_list("set-cookie") if value.startswith("session="))
+
+
+def test_a_forgotten_password_is_reset_by_mail_and_ends_all_sessions(stack: Stack) -> None:
+    person = stack.new_person("forgetful")
+    old = log_in(stack, person.name)
+    with httpx.Client(base_url=stack.url) as browser:
+        known = stack.submit(browser, "/reset", email=f"{person.name}@people.example")
+        stranger = stack.submit(browser, "/reset", email="nobody@people.example")
+        assert known.text == stranger.text
+        link = stack.mailed_link(f"{person.name}@people.example", "/reset/use?")
+        path = link[link.index("/reset/use?") :]
+        assert stack.submit(browser, path, "/reset/use", password="an entirely new one").status_code == 303
+        again = stack.submit(browser, path, "/reset/use", password="and yet another")
+        assert "no longer valid" in again.text
+    wait_for(lambda: f"@{person.name}" not in old.get("/").text, "the old session to end")
+    wait_for(lambda: person.client.get("/api/v1/timelines/home").status_code == 401, "the old token to end")
+    assert log_in(stack, person.name, "an entirely new one").get("/").status_code == 200
+
+
+def test_the_code_flow_with_pkce_gives_a_token_once(stack: Stack) -> None:
+    person, verifier = stack.new_person("coder"), secrets.token_urlsafe(48)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    redirect = "https://client.example/back"
+    with stack.client() as client:
+        app = client.post("/api/v1/apps", json={"client_name": "An app", "redirect_uris": [redirect], "scopes": "read write"}).json()
+        browser = log_in(stack, person.name)
+        asked = f"client_id={app['client_id']}&redirect_uri={redirect}&scope=read&state=s1&response_type=code"
+        page = f"/oauth/authorize/?{asked}&code_challenge={challenge}&code_challenge_method=S256"
+        assert "An app" in browser.get(page).text
+        granted = stack.submit(browser, page, "/oauth/authorize", decision="approve")
+        query = parse_qs(urlsplit(granted.headers["location"]).query)
+        assert granted.headers["location"].startswith(redirect)
+        assert query["state"] == ["s1"]
+        exchange = {"grant_type": "authorization_code", "code": query["code"][0], "redirect_uri": redirect, "client_id": app["client_id"]}
+        assert client.post("/oauth/token", data={**exchange, "code_verifier": "x" * 50}).json()["error"] == "invalid_grant"
+        token = client.post("/oauth/token", data={**exchange, "code_verifier": verifier}).json()
+        assert (token["token_type"], token["scope"]) == ("Bearer", "read")
+        assert isinstance(token["created_at"], int)
+        bearer = {"Authorization": f"Bearer {token['access_token']}"}
+        assert client.get("/api/v1/accounts/verify_credentials", headers=bearer).json()["username"] == person.name
+        outside = client.post("/api/v1/statuses", json={"status": "x"}, headers=bearer)
+        assert (outside.status_code, outside.json()["error"]) == (403, "This action is outside the authorized scopes")
+        assert client.post("/oauth/token", data={**exchange, "code_verifier": verifier}).status_code == 400
+        wait_for(
+            lambda: client.get("/api/v1/accounts/verify_credentials", headers=bearer).status_code == 401, "a reused code to end its token"
+        )
+
+
+def test_an_unregistered_redirect_is_never_followed(stack: Stack) -> None:
+    app, _ = stack.app_token()
+    browser = log_in(stack, stack.new_person().name)
+    answer = browser.get(f"/oauth/authorize?client_id={app['client_id']}&redirect_uri=https://evil.example/&response_type=code&scope=read")
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+
+
+def test_revoked_tokens_stop_at_once_and_unknown_ones_are_fine(stack: Stack) -> None:
+    app, token = stack.app_token()
+    with stack.client() as client:
+        named = {"client_id": app["client_id"], "client_secret": app["client_secret"]}
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert client.get("/api/v1/apps/verify_credentials", headers=bearer).status_code == 200
+        assert client.post("/oauth/revoke", data={**named, "token": token}).status_code == 200
+        assert client.get("/api/v1/apps/verify_credentials", headers=bearer).status_code == 401
+        assert client.post("/oauth/revoke", data={**named, "token": "nonsense"}).json() == {}
+
+
+def test_clients_discover_what_they_need(stack: Stack) -> None:
+    with stack.client() as client:
+        told = client.get("/.well-known/oauth-authorization-server").json()
+        assert told["token_endpoint"] == f"{stack.url}/oauth/token"
+        assert told["code_challenge_methods_supported"] == ["S256"]
+        assert "password" not in told["grant_types_supported"]
+        refused = client.post("/oauth/token", data={"grant_type": "password", "username": "x", "password": "y"})
+    assert refused.status_code == 401
+
+
+def test_guessing_passwords_is_throttled(stack: Stack) -> None:
+    person = stack.new_person("guessed")
+    with httpx.Client(base_url=stack.url, timeout=20) as browser:
+        statuses = [stack.submit(browser, "/login", "/login", identifier=person.name, password=f"guess {n}").status_code for n in range(11)]
+    assert statuses == [401] * 10 + [429]
+
+
+def test_the_first_admin_is_made_on_the_command_line(stack: Stack) -> None:
+    name = f"boss_{secrets.token_hex(3)}"
+    made = operate(stack, "accounts", "create-account", "--username", name, "--email", f"{name}@people.example", "--role", "admin")
+    password = made.rsplit("password: ", 1)[1].strip()
+    browser = log_in(stack, name, password)
+    assert "<textarea" in browser.get("/announcements").text

@@ -1,0 +1,76 @@
+"""search, end to end."""
+
+import os
+import secrets
+import signal
+from typing import Any
+
+from stack import Person, Stack, wait_for
+
+
+def found(person: Person, query: str, **more: Any) -> list[str]:
+    answer = person.client.get("/api/v2/search", params={"q": query, "type": "statuses", **more})
+    return [status["id"] for status in answer.json()["statuses"]] if answer.status_code == 200 else []
+
+
+def test_typos_are_forgiven_and_what_was_found_is_marked(stack: Stack) -> None:
+    author, reader = stack.new_person("author"), stack.new_person("reader")
+    status = author.write("Our Kubernetes cluster <b>sleeps</b> at night")
+    wait_for(lambda: status["id"] in found(reader, "kubernets"), "the post to be found despite a typo")
+    answer = reader.get("/api/v2/search", q="kubernets", type="statuses", limit=40)
+    assert "<em>Kubernetes</em>" in answer["highlights"][status["id"]]
+    assert "<b>" not in answer["highlights"][status["id"]]
+
+
+def test_all_words_and_exact_phrases_rank_before_near_misses(stack: Stack) -> None:
+    author, word = stack.new_person("author"), f"zw{secrets.token_hex(4)}"
+    near = author.write(f"{word} somewhere, and much later in the text a lantern")
+    exact = author.write(f"the {word} lantern")
+    wait_for(lambda: len(found(author, f"{word} lantern")) == 2, "both posts")
+    assert found(author, f"{word} lantern") == [exact["id"], near["id"]]
+    assert found(author, f'"{word} lantern"') == [exact["id"]]
+
+
+def test_people_and_hashtags_are_found_by_their_beginning_and_with_typos(stack: Stack) -> None:
+    author, tag = stack.new_person("quillfeather"), f"lighthouse{secrets.token_hex(2)}"
+    author.write(f"#{tag}")
+    assert author.get("/api/v2/search", q=author.name[:14], type="accounts")["accounts"][0]["id"] == author.id
+    typo = author.name.replace("quillf", "quilf")
+    wait_for(
+        lambda: author.id in [a["id"] for a in author.get("/api/v2/search", q=typo, type="accounts")["accounts"]], "a name with a typo"
+    )
+    mistyped = tag.replace("house", "huose")
+    wait_for(lambda: tag in [t["name"] for t in author.get("/api/v2/search", q=mistyped, type="hashtags")["hashtags"]], "a tag with a typo")
+
+
+def test_edits_deletes_and_visibility_are_followed(stack: Stack) -> None:
+    author, reader = stack.new_person("author"), stack.new_person("reader")
+    first, second = f"aa{secrets.token_hex(5)}", f"bb{secrets.token_hex(5)}"
+    status = author.write(first)
+    hidden = [author.write(first, visibility=visibility)["id"] for visibility in ("unlisted", "private", "direct")]
+    wait_for(lambda: found(reader, first) == [status["id"]], "the public post, and it alone")
+    assert not set(hidden) & set(found(author, first))
+    author.client.put(f"/api/v1/statuses/{status['id']}", json={"status": second})
+    assert found(reader, first) == []
+    wait_for(lambda: found(reader, second) == [status["id"]], "the edited post")
+    reader.post(f"/api/v1/accounts/{author.id}/block")
+    assert found(reader, second) == []
+    author.client.delete(f"/api/v1/statuses/{status['id']}")
+    assert found(author, second) == []
+
+
+def test_without_the_engine_search_says_so_and_catches_up_afterwards(stack: Stack) -> None:
+    author, word = stack.new_person("author"), f"cc{secrets.token_hex(5)}"
+    engine = stack.processes()["search-engine"]
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        answer = author.client.get("/api/v2/search", params={"q": word, "type": "statuses"})
+        assert (answer.status_code, answer.json()["error"]) == (503, "Search is temporarily unavailable")
+        status = author.write(word)
+        assert author.get("/api/v1/timelines/home")[0]["id"] == status["id"]
+        assert author.get("/api/v2/search", q=author.name, type="accounts")["accounts"][0]["id"] == author.id
+        assert author.client.get("/health/ready").status_code == 503
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    wait_for(lambda: found(author, word) == [status["id"]], "the post that was written meanwhile", 40)
+    wait_for(lambda: author.client.get("/health/ready").status_code == 200, "the stack to be ready again", 40)

@@ -1,0 +1,59 @@
+"""The process of the gateway: an ASGI application for granian."""
+
+import asyncio
+from contextlib import suppress
+
+from common import logs, telemetry
+from common.identity import Signer
+from common.settings import SharedSettings, load
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.backend import Backend
+from gateway.edge import Edge
+from gateway.identity import Identities
+from gateway.limits import Limits
+from gateway.load import Bodies, Gate
+from gateway.security_events import listen
+from gateway.services import Services
+from gateway.settings import Settings
+from gateway.web import create_pages
+
+
+def create_app() -> ASGIApp:
+    """The ASGI application; reads its settings now."""
+    return telemetry.Measured(Gateway(load(SharedSettings), load(Settings)))
+
+
+class Gateway:
+    """Requests to the edge, and what has to be opened and closed around them."""
+
+    def __init__(self, shared: SharedSettings, settings: Settings) -> None:
+        self._shared = shared
+        self._services = Services(
+            settings.service_urls(), Signer(settings.signing_key.get_secret_value()), settings.max_in_flight_per_service
+        )
+        self._identities = Identities(self._services)
+        backend = Backend(settings, shared.public_url, self._services, self._identities)
+        limits, pages = Limits(enabled=settings.rate_limits), create_pages(settings, backend)
+        self._edge = Edge(backend, limits, pages, settings.trusted_proxies, Gate(settings.max_in_flight), Bodies(settings.max_body_bytes))
+        self._listening: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._edge(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        logs.set_up("gateway", self._shared.log_level)
+        telemetry.set_up("gateway", self._shared.otlp_endpoint)
+        await self._services.open()
+        self._listening = asyncio.create_task(listen(self._identities, self._shared.kafka_servers), name="security events")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._listening
+        await self._services.close()
+        await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,175 @@
+"""Home, public feed, hashtags, search, notifications."""
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are those of 3.2
+
+from gateway.backend import Found
+from gateway.web import forms, i18n
+from gateway.web.visitor import Visitor
+
+_NEXT = re.compile(r"max_id=(\d+)[^>]*>; rel=\"next\"")
+
+
+async def home(visitor: Visitor) -> Response:
+    """One's own feed with a box to write in; for strangers, what this is and what is new here."""
+    if not visitor.identity.is_user:
+        posts, older = await feed(visitor, "/api/v1/timelines/public")
+        return visitor.page("welcome.html", posts=posts, older=older, older_path="/public")
+    if visitor.state == "unconfirmed":
+        return visitor.page("unconfirmed.html")
+    posts, older = await feed(visitor, "/api/v1/timelines/home")
+    told = await visitor.call("notify", "GET", "/api/v1/announcements")
+    news = next((entry for entry in told.json() if not entry["read"]), None) if told.ok else None
+    shown = {"posts": posts, "older": older, "older_path": "/", "filter_context": "home", "suggested": await _suggested(visitor)}
+    return visitor.page("home.html", form=composer(visitor), news=news, **shown, **await side(visitor))
+
+
+async def public(visitor: Visitor) -> Response:
+    """Everybody's public posts."""
+    posts, older = await feed(visitor, "/api/v1/timelines/public")
+    shown = {"posts": posts, "older": older, "older_path": "/public", "filter_context": "public"}
+    return visitor.page("feed.html", heading=visitor._("Everybody"), **shown, **await side(visitor))
+
+
+async def tag(visitor: Visitor) -> Response:
+    """Posts with a hashtag, and a button to follow it."""
+    name = quote(visitor.request.path_params["name"], safe="")
+    posts, older = await feed(visitor, f"/api/v1/timelines/tag/{name}")
+    known = await visitor.fetch("social", f"/api/v1/tags/{name}") if visitor.identity.is_user else {"following": False}
+    return visitor.page(
+        "tag.html",
+        name=visitor.request.path_params["name"],
+        following=known["following"],
+        posts=posts,
+        older=older,
+        older_path=f"/tags/{name}",
+        filter_context="public",
+        **await side(visitor),
+    )
+
+
+async def kept(visitor: Visitor) -> Response:
+    """What one kept or liked."""
+    visitor.require_login()
+    which = visitor.request.url.path.strip("/")
+    heading = visitor._("Bookmarks") if which == "bookmarks" else visitor._("Favourites")
+    posts, older = await feed(visitor, f"/api/v1/{which}")
+    return visitor.page("feed.html", heading=heading, posts=posts, older=older, older_path=f"/{which}", **await side(visitor))
+
+
+async def search(visitor: Visitor) -> Response:
+    """People, posts and hashtags; typos are forgiven."""
+    query, kind = visitor.request.query_params.get("q", "").strip()[:500], visitor.request.query_params.get("type", "")
+    kind = kind if kind in ("accounts", "statuses", "hashtags") else ""
+    found: Found | None = None
+    problem, status = None, 200
+    if query:
+        result = await visitor.backend.search(visitor.identity, query, kind, 20, 0, [])
+        if isinstance(result, Found):
+            found = result
+            problem = (
+                None if result.complete else visitor._("Full-text search is away at the moment; names and hashtags are found all the same.")
+            )
+        else:
+            status = result.status
+            problem = visitor._("Search is away at the moment. Everything else works.") if status == 503 else visitor.told(result)
+    shown = {"q": query, "kind": kind, "found": found, "problem": problem, "filter_context": "public"}
+    return visitor.page("search.html", status, **shown, **await side(visitor))
+
+
+async def notifications(visitor: Visitor) -> Response:
+    """What happened to one; opening the page marks it read."""
+    visitor.require_login()
+    before = _older_than(visitor)
+    params = [("max_id", before)] if before else []
+    answer, entries, ids, more = await visitor.backend.notifications(visitor.identity, params, 30)
+    visitor.demand(answer)
+    marker = await visitor.call("notify", "GET", "/api/v1/markers", params=[("timeline[]", "notifications")])
+    read = int(marker.json().get("notifications", {}).get("last_read_id", 0)) if marker.ok else 0
+    if ids and not params:
+        await visitor.call("notify", "POST", "/api/v1/markers", json={"notifications": {"last_read_id": max(int(i) for i in ids)}})
+    older = min((int(i) for i in ids), default=None) if more else None
+    return visitor.page("notifications.html", entries=entries, read=read, older=older, **await side(visitor, unread=0))
+
+
+async def announcements(visitor: Visitor) -> Response:
+    """What the people who run this server announce; they write here, too."""
+    admin = visitor.identity.is_user and visitor.identity.role == "admin"
+    form, status = forms.filled(forms.Announce, visitor.token), 200
+    if visitor.request.method == "POST":
+        form = forms.filled(forms.Announce, visitor.token, await visitor.form())
+        if not admin:
+            return visitor.page("message.html", 403, heading=visitor._("Not allowed"), text=visitor._("Only admins announce."))
+        if form.validate():
+            made = await visitor.call("notify", "POST", "/api/v1/admin/announcements", json={"text": form.text.data})
+            visitor.demand(made)
+            return visitor.redirect("/announcements", visitor._("Published. It is being mailed to everybody who takes such mail."))
+        status = 422
+    news = await visitor.fetch("notify", "/api/v1/announcements")
+    if visitor.identity.is_user:
+        for entry in news:
+            if not entry["read"]:
+                await visitor.call("notify", "POST", f"/api/v1/announcements/{entry['id']}/dismiss")
+    return visitor.page("announcements.html", status, news=news, form=form if admin else None, **await side(visitor))
+
+
+async def feed(visitor: Visitor, path: str, **params: str) -> tuple[list[Any], str | None]:
+    """A page of statuses and where it goes on."""
+    asked = {"limit": "20", **params}
+    if before := _older_than(visitor):
+        asked["max_id"] = before
+    answer = await visitor.call("social", "GET", path, params=asked)
+    visitor.demand(answer)
+    leads_on = _NEXT.search(answer.headers.get("Link", answer.headers.get("link", "")))
+    return answer.json(), leads_on[1] if leads_on else None
+
+
+def _older_than(visitor: Visitor) -> str:
+    """Where a page goes on; nothing if it begins at the newest, or says what can't be."""
+    wanted = visitor.request.query_params.get("max_id", "")
+    return wanted if wanted.isascii() and wanted.isdigit() else ""
+
+
+async def _suggested(visitor: Visitor) -> list[Any]:
+    """Some people whom one may know, beside the newest page; nobody if they can't be asked for."""
+    if _older_than(visitor):
+        return []
+    answer = await visitor.call("social", "GET", "/api/v2/suggestions", params={"limit": "3"})
+    found: list[Any] = answer.json() if answer.ok else []
+    return found
+
+
+async def side(visitor: Visitor, unread: int | None = None) -> dict[str, Any]:
+    """What stands beside every page of people who are logged in."""
+    if not visitor.identity.is_user:
+        return {"mine": None, "unread": 0, "messages": 0}
+    mine, counted, messages = await asyncio.gather(
+        visitor.call("social", "GET", "/api/v1/accounts/verify_credentials"),
+        visitor.call("notify", "GET", "/api/v1/notifications/unread_count"),
+        visitor.call("social", "GET", "/internal/unread_conversations"),
+    )
+    if unread is None:
+        unread = counted.json()["count"] if counted.ok else 0
+    return {"mine": mine.json() if mine.ok else None, "unread": unread, "messages": messages.json()["count"] if messages.ok else 0}
+
+
+def composer(visitor: Visitor, **defaults: Any) -> Any:
+    """The box to write in, in the visitor's language."""
+    form = forms.filled(forms.Compose, visitor.token, **defaults)
+    names = [SelectChoice(code, i18n.language_name(code, visitor.locale)) for code in _LANGUAGES]
+    form.language.choices = [SelectChoice("", visitor._("Recognise")), *names]
+    if defaults.get("poll_expires_in") == "":
+        form.poll_expires_in.choices = [SelectChoice("", "as before"), *form.poll_expires_in.choices]
+    for field in (form.visibility, form.poll_expires_in):
+        field.choices = [SelectChoice(choice.value, visitor._(choice.label)) for choice in field.choices]
+    return form
+
+
+_LANGUAGES = (
+    "ar cs da de el en es eu fa fi fr gl he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh"  # what people choose from
+).split()

@@ -1,0 +1,134 @@
+"""OpenTelemetry traces through HTTP and Kafka, and a few metrics; off unless an OTLP address is set, and then free."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from opentelemetry import context, metrics, trace
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.propagate import extract, inject
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_tracer: Final = trace.get_tracer("microblog")
+_enabled = False
+
+
+_METRICS_EVERY_MS: Final = 15_000
+_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+_meter: Final = metrics.get_meter("microblog")
+_durations: Final = _meter.create_histogram(
+    "http.server.request.duration", "s", "how long requests took", explicit_bucket_boundaries_advisory=_SECONDS
+)
+_dead_letters: Final = _meter.create_counter("microblog.dead_letters", "{record}", "records that could not be digested")
+
+
+def set_up(process: str, endpoint: str | None) -> None:
+    """Send spans and metrics of this process to the OTLP endpoint (HTTP); does nothing without one."""
+    global _enabled
+    if endpoint is None or _enabled:
+        return
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    base = endpoint.rstrip("/")
+    resource = Resource.create({"service.name": f"microblog-{process}", "service.instance.id": f"{socket.gethostname()}-{os.getpid()}"})
+    spans = TracerProvider(resource=resource)
+    spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{base}/v1/traces")))
+    trace.set_tracer_provider(spans)
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{base}/v1/metrics"), export_interval_millis=_METRICS_EVERY_MS)
+    metrics.set_meter_provider(MeterProvider(metric_readers=[reader], resource=resource))
+    _enabled = True
+
+
+def enabled() -> bool:
+    return _enabled
+
+
+@contextmanager
+def span(name: str, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None, **attributes: Any) -> Iterator[None]:
+    """A span around some work; `parent` is a W3C traceparent that came with a request or an event."""
+    if not _enabled:
+        yield
+        return
+    token = context.attach(extract({"traceparent": parent})) if parent else None
+    try:
+        with _tracer.start_as_current_span(name, kind=kind, attributes=attributes, record_exception=False) as current:
+            try:
+                yield
+            except Exception as error:
+                current.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                raise
+    finally:
+        if token is not None:
+            context.detach(token)
+
+
+def current_traceparent() -> str | None:
+    """The W3C traceparent of the current span, to send along."""
+    if not _enabled:
+        return None
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    return carrier.get("traceparent")
+
+
+def current_ids() -> tuple[str, str] | None:
+    """Trace and span id in hexadecimal, for log lines."""
+    if not _enabled:
+        return None
+    current = trace.get_current_span().get_span_context()
+    return (f"{current.trace_id:032x}", f"{current.span_id:016x}") if current.is_valid else None
+
+
+def gauge(name: str, unit: str, description: str, read: Callable[[], Iterable[tuple[int, dict[str, str]]]]) -> None:
+    """A metric that is read whenever metrics are sent: values with their attributes. `read` runs in a thread of its own."""
+
+    def observe(_: CallbackOptions) -> list[Observation]:
+        return [Observation(value, attributes) for value, attributes in read()]
+
+    _meter.create_observable_gauge(name, [observe], unit, description)
+
+
+def count_dead_letter(topic: str) -> None:
+    """A record of the topic was put aside."""
+    _dead_letters.add(1, {"topic": topic})
+
+
+class Measured:
+    """Tells how long each request took, by method, route and status (semantic conventions of OpenTelemetry for HTTP servers)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _enabled:
+            await self._app(scope, receive, send)
+            return
+        status, began = 500, time.perf_counter()
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            attributes = {"http.request.method": scope["method"], "http.response.status_code": status, "http.route": _route(scope)}
+            _durations.record(time.perf_counter() - began, attributes)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the path that was asked for: paths themselves hold ids and would make a series each."""
+    return str(scope.get("route_path") or getattr(scope.get("route"), "path", "") or "other")

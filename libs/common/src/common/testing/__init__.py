@@ -1,0 +1,1 @@
+"""What tests of every service share; `common.testing.plugin` is a pytest plugin."""

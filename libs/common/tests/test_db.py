@@ -1,0 +1,201 @@
+"""The database as services use it: all or nothing, no more connections than allowed, alive again after the server hung up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import psycopg
+import pytest
+from common import db
+from common.db import AWAY, Database, is_away
+from common.testing.plugin import free_port
+from psycopg.errors import UniqueViolation
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+pytestmark = pytest.mark.anyio
+
+Eventually = Callable[..., Awaitable[None]]
+ADD = text("INSERT INTO things (id) VALUES (:key)")
+
+
+@pytest.fixture
+async def small(database_url: str) -> AsyncIterator[Database]:
+    """Two connections of each kind."""
+    opened = Database(database_url, pool_size=2)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def add(database: Database, key: int) -> None:
+    async with database.transaction() as session:
+        await session.execute(ADD, {"key": key})
+
+
+async def count(database: Database) -> int:
+    async with database.reading() as connection:
+        row = await (await connection.execute("SELECT count(*) FROM things")).fetchone()
+        return int(row[0]) if row else -1
+
+
+def hang_up(url: str) -> int:
+    """Have the server end every connection of this database but ours; returns how many."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        statement = (
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return len(connection.execute(statement).fetchall())
+
+
+async def test_a_transaction_is_kept_whole_or_not_at_all(database: Database) -> None:
+    await add(database, 1)
+
+    async def both() -> None:
+        async with database.transaction() as session:
+            await session.execute(ADD, {"key": 2})
+            await session.execute(ADD, {"key": 1})
+
+    with pytest.raises(IntegrityError) as refused:
+        await both()
+    assert not is_away(refused.value)
+    assert await count(database) == 1
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_gives_its_connection_back(small: Database) -> None:
+    async def hold(key: int, begun: asyncio.Event) -> None:
+        async with small.transaction() as session:
+            await session.execute(ADD, {"key": key})
+            begun.set()
+            await session.execute(text("SELECT pg_sleep(4)"))
+
+    for key in range(4):  # more often than there are connections
+        begun = asyncio.Event()
+        task = asyncio.create_task(hold(key, begun))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await add(small, 9)
+    assert await count(small) == 1
+
+
+async def test_readers_beyond_the_pool_wait_for_their_turn(small: Database) -> None:
+    inside = most = 0
+
+    async def look() -> None:
+        nonlocal inside, most
+        async with small.reading() as connection:
+            inside += 1
+            most = max(most, inside)
+            await connection.execute("SELECT pg_sleep(0.01)")
+            inside -= 1
+
+    await asyncio.gather(*(look() for _ in range(20)))
+    assert (inside, most) == (0, 2)
+
+
+async def test_a_reader_that_fails_or_is_cancelled_gives_its_turn_back(small: Database) -> None:
+    async def fail() -> None:
+        async with small.reading() as connection:
+            await connection.execute("SELECT 1 / 0")
+
+    async def wait() -> None:
+        async with small.reading() as connection:
+            await connection.execute("SELECT pg_sleep(4)")
+
+    for _ in range(3):
+        with pytest.raises(psycopg.DataError):
+            await fail()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await wait()
+    async with asyncio.timeout(3):
+        assert await asyncio.gather(*(count(small) for _ in range(4))) == [0] * 4
+
+
+async def test_a_transaction_after_the_server_hung_up_notices_nothing(small: Database) -> None:
+    await asyncio.gather(add(small, 1), add(small, 2))
+    assert await asyncio.to_thread(hang_up, small.url) >= 2
+    await asyncio.gather(add(small, 3), add(small, 4))
+
+
+async def test_reading_recovers_after_the_server_hung_up(small: Database, eventually: Eventually) -> None:
+    await asyncio.gather(count(small), count(small))
+    assert await asyncio.to_thread(hang_up, small.url) >= 1
+    failures = 0
+
+    async def recovered() -> bool:
+        nonlocal failures
+        try:
+            await count(small)
+        except AWAY:
+            failures += 1
+            return False
+        return True
+
+    await eventually(recovered)
+    assert failures <= 2, "each dead connection may be met once"
+    assert await small.answers() is None
+
+
+async def test_a_server_that_is_away_is_told_without_its_password() -> None:
+    away = Database(f"postgresql://ada:canary@127.0.0.1:{free_port()}/none")
+    away._pool.timeout = 0.5
+    await away.open()
+    try:
+        assert await away.answers() == "database: PoolTimeout"
+        with pytest.raises(OperationalError) as refused:
+            await add(away, 1)
+        assert is_away(refused.value)
+        assert "canary" not in str(refused.value)
+    finally:
+        await away.close()
+
+
+async def test_a_lock_that_is_held_too_long_counts_as_busy_and_not_as_wrong(small: Database) -> None:
+    async def change() -> None:
+        async with small.transaction() as other:
+            await other.execute(text("SET LOCAL lock_timeout = 50"))
+            await other.execute(text("UPDATE things SET version = 2 WHERE id = 1"))
+
+    await add(small, 1)
+    async with small.transaction() as holder:
+        await holder.execute(text("SELECT 1 FROM things WHERE id = 1 FOR UPDATE"))
+        with pytest.raises(OperationalError) as refused:
+            await change()
+    assert is_away(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("statement_timeout", "5s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "15s"), ("TimeZone", "UTC")],
+)
+async def test_both_kinds_of_connections_are_bounded(small: Database, setting: str, value: str) -> None:
+    async with small.transaction() as session:
+        assert await session.scalar(text(f"SHOW {setting}")) == value
+    async with small.reading() as connection:
+        row = await (await connection.execute(f"SHOW {setting}".encode())).fetchone()
+        assert row == (value,)
+
+
+async def test_idle_connections_are_closed_and_made_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr(db, "_REST_SECONDS", 0.1)
+    opened = Database(database_url, 4)
+    await opened.open()
+    try:
+        made: list[object] = []
+        event.listen(opened.engine.sync_engine, "connect", lambda connection, _: made.append(connection))
+        await asyncio.gather(*(add(opened, key) for key in range(4)))
+        await eventually(lambda: opened.engine.pool.checkedin() == 0)  # type: ignore[attr-defined]
+        before = len(made)
+        await add(opened, 9)
+        assert 0 < before < len(made)
+    finally:
+        await opened.close()
+
+
+def test_a_wrong_statement_is_no_absence() -> None:
+    assert not is_away(UniqueViolation())
+    assert not is_away(RuntimeError())

@@ -1,0 +1,1 @@
+"""Changes of `auth`, by noun."""

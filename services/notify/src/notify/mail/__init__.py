@@ -1,0 +1,1 @@
+"""Mail: what is sent, by whom, and a ledger that sends nothing twice."""

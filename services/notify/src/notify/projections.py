@@ -1,0 +1,78 @@
+"""What `notify` keeps of others' events: notifications, people, and the mails that follow from them."""
+
+from collections.abc import Sequence
+
+from common.events import ANY_KIND, AccountState, NoticeTrigger, SecurityEvent
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from notify.mail import ledger
+
+_ADD = text("""
+    INSERT INTO notifications (account_id, dedupe, kind, actor_id, post_id, created_at)
+    VALUES (:account_id, :dedupe, :kind, :actor_id, :post_id, :created_at)
+    ON CONFLICT (account_id, dedupe) DO UPDATE SET gone = false, created_at = EXCLUDED.created_at
+        WHERE notifications.created_at < EXCLUDED.created_at
+    RETURNING id
+""")
+_RETRACT = text("""
+    UPDATE notifications SET gone = true, created_at = :at WHERE account_id = :account_id AND dedupe = :dedupe AND created_at < :at
+""")
+_RETRACT_ALL = text("""
+    UPDATE notifications SET gone = true, created_at = :at WHERE account_id = :account_id AND actor_id = :actor_id AND created_at < :at
+""")
+_PERSON = text("""
+    INSERT INTO people AS p (account_id, version, username, state) VALUES (:account_id, :version, :username, :state)
+    ON CONFLICT (account_id) DO UPDATE SET version = EXCLUDED.version, username = EXCLUDED.username, state = EXCLUDED.state
+        WHERE p.version < EXCLUDED.version
+""")
+_MAILED = {"confirmation_requested": "confirmation", "reset_requested": "reset", "password_changed": "notice"}
+
+
+async def apply_notice(session: AsyncSession, notice: NoticeTrigger) -> bool:
+    """Give a notice once, or take it back; True if something changed. Undoing and doing again moves it, but mails only once."""
+    values = {"account_id": notice.account_id, "dedupe": notice.dedupe}
+    if notice.retracted:
+        statement = _RETRACT_ALL if notice.kind == ANY_KIND else _RETRACT
+        changed = await session.execute(statement, {**values, "actor_id": notice.actor_id, "at": notice.happened_at})
+        return bool(changed.rowcount)  # type: ignore[attr-defined]
+    details = {"kind": notice.kind, "actor_id": notice.actor_id, "post_id": notice.post_id, "created_at": notice.happened_at}
+    if (await session.execute(_ADD, {**values, **details})).first() is None:
+        return False
+    mail = "follow" if notice.kind == "follow" else ("comment" if notice.kind == "mention" and notice.is_reply else None)
+    if mail is not None:
+        told = {"actor": notice.actor_name, "actor_username": notice.actor_username, "excerpt": notice.excerpt, "post_id": notice.post_id}
+        await ledger.plan(session, f"{mail}:{notice.account_id}:{notice.dedupe}", mail, notice.account_id, told)
+    return True
+
+
+async def apply_security(session: AsyncSession, event: SecurityEvent) -> None:
+    """Plan the mail that a security event asks for."""
+    kind = _MAILED.get(event.kind)
+    if kind is not None and event.request_id is not None:
+        await ledger.plan(session, f"{kind}:{event.request_id}", kind, event.account_id, {"request_id": event.request_id})
+
+
+async def apply_account(session: AsyncSession, account: AccountState) -> None:
+    """Keep who there is; forget everything of whoever was deleted."""
+    await keep_person(session, account)
+    if account.deleted:
+        only = {"account": account.account_id}
+        await session.execute(text("DELETE FROM notifications WHERE account_id = :account OR actor_id = :account"), only)
+        for table in ("markers", "announcement_reads"):
+            await session.execute(text(f"DELETE FROM {table} WHERE account_id = :account"), only)
+        await session.execute(
+            text("UPDATE mails SET details = '{}', state = 'outdated' WHERE account_id = :account AND state <> 'sent'"), only
+        )
+
+
+async def keep_person(session: AsyncSession, account: AccountState) -> None:
+    """Keep the newest state of an account, of a deleted one without its name."""
+    name = "" if account.deleted else account.username
+    values = {"account_id": account.account_id, "version": account.version, "username": name, "state": account.state}
+    await session.execute(_PERSON, values)
+
+
+async def forget_posts(session: AsyncSession, posts: Sequence[int]) -> None:
+    """Drop the notifications of deleted posts."""
+    await session.execute(text("DELETE FROM notifications WHERE post_id = ANY(:posts)"), {"posts": list(posts)})

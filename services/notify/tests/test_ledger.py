@@ -1,0 +1,182 @@
+"""Every mail leaves exactly once, whatever the provider does."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from notify.mail import ledger
+from notify.mail.providers import token_of
+
+if TYPE_CHECKING:
+    from .conftest import Office
+
+pytestmark = pytest.mark.anyio
+
+KEY = "follow:1:x"
+
+
+async def test_a_mail_is_sent_once_with_everything_in_it(office: "Office") -> None:
+    ada, sender = office.register("ada"), office.sender()
+    assert await office.plan(ada)
+    assert await sender.send_some() == 1
+    assert await sender.send_some() == 0
+    (sent,) = office.postmark.delivered
+    assert (sent["To"], sent["Subject"], sent["MessageStream"]) == ("ada@example.org", "Bob follows you", "outbound")
+    assert sent["Metadata"] == {"dedupe-key": token_of(KEY)}
+    headers = {header["Name"]: header["Value"] for header in sent["Headers"]}
+    assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert headers["List-Unsubscribe"].startswith("<https://microblog.example/unsubscribe?token=")
+    assert "Bob" in sent["TextBody"]
+    assert await office.states() == {KEY: "sent"}
+
+
+async def test_the_same_key_is_planned_once_however_often_it_is_asked_for(office: "Office") -> None:
+    ada = office.register("ada")
+    planned = await asyncio.gather(*(office.plan(ada) for _ in range(5)))
+    assert sorted(planned) == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("mode", "state", "reason"),
+    [
+        ("limited", "new", "status 429, code 429"),
+        ("down", "new", "status 503, code 100"),
+        ("inactive", "suppressed", "inactive recipient"),
+        ("bad_token", "new", "status 401, code 10"),
+        ("accept_then_500", "unknown", "status 500"),
+    ],
+)
+async def test_what_the_provider_answers_decides_what_becomes_of_a_mail(office: "Office", mode: str, state: str, reason: str) -> None:
+    ada, sender = office.register("ada"), office.sender(unknown_wait=60)
+    await office.plan(ada)
+    office.postmark.mode = mode
+    await sender.send_some()
+    assert await office.rows("SELECT state, reason FROM mails") == [(state, reason)]
+    calls = office.postmark.calls
+    assert await sender.send_some() == 0  # nothing is due at once
+    assert office.postmark.calls == calls
+
+
+@pytest.mark.parametrize("mode", ["limited", "down", "bad_token"])
+async def test_what_was_refused_for_now_is_sent_when_its_pause_is_over(office: "Office", mode: str) -> None:
+    ada, sender = office.register("ada"), office.sender()
+    await office.plan(ada)
+    office.postmark.mode = mode
+    await sender.send_some()
+    office.postmark.mode = "ok"
+    await office.make_due()
+    await sender.send_some()
+    assert (await office.states(), office.postmark.keys()) == ({KEY: "sent"}, [token_of(KEY)])
+
+
+async def test_a_provider_that_refuses_us_altogether_shows_in_the_health_until_it_takes_a_mail(office: "Office") -> None:
+    ada, sender = office.register("ada"), office.sender()
+    await office.plan(ada)
+    office.postmark.mode = "bad_token"
+    await sender.send_some()
+    assert await sender.problem() == "mail provider: status 401, code 10"
+    office.postmark.mode = "ok"
+    await office.make_due()
+    await sender.send_some()
+    assert await sender.problem() is None
+
+
+async def test_pauses_grow_and_end(office: "Office") -> None:
+    ada, sender = office.register("ada"), office.sender()
+    await office.plan(ada)
+    office.postmark.mode = "down"
+    pauses = []
+    for _ in range(12):
+        await sender.send_some()
+        (row,) = await office.rows("SELECT state, extract(epoch FROM not_before - now())::float FROM mails")
+        pauses.append(row[1])
+        await office.make_due()
+    assert pauses[:4] == [pytest.approx(wanted, abs=1.5) for wanted in (2, 4, 8, 16)]
+    assert await office.states() == {KEY: "failed"}
+
+
+async def test_a_mail_that_was_taken_before_the_line_broke_is_found_and_not_sent_again(office: "Office") -> None:
+    ada, sender = office.register("ada"), office.sender()
+    await office.plan(ada)
+    office.postmark.mode = "accept_then_500"
+    await sender.send_some()
+    office.postmark.mode = "ok"
+    assert await office.settle_unknown(sender) == 1
+    assert await sender.send_some() == 0
+    assert (await office.states(), office.postmark.keys()) == ({KEY: "sent"}, [token_of(KEY)])
+    assert await office.rows("SELECT message_id FROM mails") == [(office.postmark.delivered[0]["MessageID"],)]
+
+
+async def test_a_mail_that_cannot_be_found_waits_for_its_grace_and_is_sent_then(office: "Office") -> None:
+    ada, sender = office.register("ada"), office.sender()
+    await office.plan(ada)
+    office.postmark.mode = "accept_then_500"
+    await sender.send_some()
+    office.postmark.delivered.clear()  # it took nothing after all
+    office.postmark.mode = "ok"
+    await office.settle_unknown(sender)
+    assert await office.states() == {KEY: "unknown"}
+    await office.settle_unknown(sender, grace=0)
+    await sender.send_some()
+    assert (await office.states(), len(office.postmark.delivered)) == ({KEY: "sent"}, 1)
+
+
+async def test_a_sender_that_died_after_the_provider_took_the_mail_sends_nothing_twice(office: "Office") -> None:
+    ada, first, second = office.register("ada"), office.sender(), office.sender()
+    await office.plan(ada)
+    (mail,) = await ledger.claim(office.database, 20, 0)
+    message = await first._prepare(mail)
+    await first._provider.send([message])  # type: ignore[list-item]
+    assert await second.send_some() == 0  # claimed by the dead one
+    await office.rows("UPDATE mails SET claimed_at = now() - interval '3 minutes'")
+    await second.send_some()
+    assert await office.states() == {KEY: "unknown"}
+    await office.settle_unknown(second)
+    assert (await office.states(), len(office.postmark.delivered)) == ({KEY: "sent"}, 1)
+
+
+async def test_two_senders_at_once_share_the_work(office: "Office") -> None:
+    ada, senders = office.register("ada"), [office.sender(), office.sender()]
+    for number in range(60):
+        await office.plan(ada, f"follow:1:{number}")
+
+    async def send_all(sender: object) -> None:
+        while await sender.send_some():  # type: ignore[attr-defined]
+            pass
+
+    await asyncio.gather(*map(send_all, senders))
+    assert sorted(office.postmark.keys()) == sorted(token_of(f"follow:1:{number}") for number in range(60))
+
+
+async def test_while_auth_is_away_mails_wait(office: "Office") -> None:
+    ada = office.register("ada")
+    await office.plan(ada)
+    await office.sender(auth_url="http://127.0.0.1:1").send_some()
+    assert (await office.rows("SELECT state, reason FROM mails"), office.postmark.calls) == ([("new", "auth is away")], 0)
+    await office.make_due()
+    await office.sender().send_some()
+    assert await office.states() == {KEY: "sent"}
+
+
+async def test_who_no_longer_wants_mail_gets_none_that_was_planned_before(office: "Office") -> None:
+    ada, sender = office.register("ada"), office.sender()
+    await office.plan(ada)
+    await office.rows(
+        "INSERT INTO people (account_id, version, username, state, mail_follow) VALUES (:ada, 1, 'ada', 'active', false)", ada=ada
+    )
+    await sender.send_some()
+    assert (await office.states(), office.postmark.calls) == ({KEY: "outdated"}, 0)
+
+
+async def test_nobody_writes_to_somebody_who_is_not_there(office: "Office") -> None:
+    sender = office.sender()
+    await office.plan(12345)
+    await sender.send_some()
+    assert (await office.states(), office.postmark.calls) == ({KEY: "outdated"}, 0)
+
+
+async def test_names_cannot_add_headers(office: "Office") -> None:
+    ada, sender = office.register("ada"), office.sender()
+    await office.plan(ada, actor="Bob\r\nBcc: everybody@example.org")
+    await sender.send_some()
+    assert office.postmark.delivered[0]["Subject"] == "Bob Bcc: everybody@example.org follows you"

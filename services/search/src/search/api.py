@@ -1,0 +1,51 @@
+"""Endpoints of `search`, for the gateway: ids only, which `social` makes whole for each viewer."""
+
+from typing import Annotated, Any
+
+from common.api import HIDDEN, Caller
+from fastapi import APIRouter, Depends, Query, Request
+
+from search import domain, queries
+from search.index import Index
+
+router = APIRouter(prefix="/internal", **HIDDEN)
+
+_MOST_DEEP = 1000
+
+
+async def _index(request: Request) -> Index:
+    index: Index = request.app.state.index
+    return index
+
+
+TheIndex = Annotated[Index, Depends(_index)]
+Text = Annotated[str, Query(max_length=500)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Offset = Annotated[int, Query(ge=0, le=_MOST_DEEP)]
+
+
+@router.get("/posts")
+async def posts(index: TheIndex, caller: Caller, q: Text, limit: Limit = 20, offset: Offset = 0, account_id: str = "") -> dict[str, Any]:
+    """Posts by words, phrases and operators, best first; 503 without Elasticsearch."""
+    query = domain.read(q)
+    if query.empty:
+        return {"hits": [], "total": 0}
+    return await queries.posts(index, query, limit, offset, {"author_id": account_id} if account_id else {})
+
+
+@router.get("/accounts")
+async def accounts(index: TheIndex, caller: Caller, q: Text, limit: Limit = 20, offset: Offset = 0) -> dict[str, Any]:
+    """People by name or bio; 503 without Elasticsearch."""
+    return await queries.accounts(index, q, limit, offset) if q.strip("@ ") else {"hits": []}
+
+
+@router.get("/hashtags")
+async def hashtags(index: TheIndex, caller: Caller, q: Text, limit: Limit = 20, offset: Offset = 0) -> dict[str, Any]:
+    """Hashtags; 503 without Elasticsearch."""
+    return await queries.hashtags(index, q, limit, offset) if q.strip("# ") else {"hits": []}
+
+
+@router.get("/instance")
+async def instance() -> dict[str, Any]:
+    """Nothing to add to the description of the server."""
+    return {}

@@ -1,0 +1,1 @@
+"""Feeds: fan-out on write, pages by id."""

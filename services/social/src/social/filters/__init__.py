@@ -1,0 +1,1 @@
+"""Filters: what people don't want to see, or not at once."""

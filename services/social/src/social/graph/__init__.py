@@ -1,0 +1,1 @@
+"""Relations: follows, requests, blocks, mutes."""

@@ -1,0 +1,1 @@
+"""Favourites, boosts, bookmarks."""

@@ -1,0 +1,1 @@
+"""Snapshots of posts: what `posts` said, resolved and ready to show."""

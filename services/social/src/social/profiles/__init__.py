@@ -1,0 +1,1 @@
+"""Profiles: who somebody says they are."""

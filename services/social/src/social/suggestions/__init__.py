@@ -1,0 +1,1 @@
+"""Whom somebody may want to follow, and why."""

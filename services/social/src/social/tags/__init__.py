@@ -1,0 +1,1 @@
+"""Hashtags: how they are used, and following them."""

@@ -1,0 +1,91 @@
+"""Look-ups of hashtags: by their beginning, their use, who follows or features them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from common.addresses import tag_url
+from common.ids import first_id_at
+from common.paging import Page
+from common.times import now
+from psycopg import AsyncConnection
+
+_USE: Final = """
+    SELECT h.name, (s.created_at AT TIME ZONE 'UTC')::date AS day, count(*), count(DISTINCT s.author_id)
+    FROM hashtags h JOIN snapshots s ON s.post_id = h.post_id
+    WHERE h.name = ANY(%(names)s::text[]) AND h.post_id > %(since)s
+      AND s.visibility = 'public' AND NOT s.deleted AND s.created_at > now() - interval '7 days'
+    GROUP BY h.name, day
+"""
+_BEGINNING: Final = """
+    SELECT name FROM hashtags WHERE name LIKE %(prefix)s GROUP BY name ORDER BY name = %(exact)s DESC, count(*) DESC, name LIMIT %(limit)s OFFSET %(offset)s
+"""
+_OWN: Final = """
+    SELECT 'following', name FROM followed_tags WHERE account_id = %(viewer)s AND name = ANY(%(names)s::text[])
+    UNION ALL SELECT 'featuring', name FROM featured_tags WHERE account_id = %(viewer)s AND name = ANY(%(names)s::text[])
+"""
+_FOLLOWED: Final = {
+    up: f"SELECT name, id FROM followed_tags WHERE account_id = %s AND id < %s AND id > %s ORDER BY id {order} LIMIT %s".encode()
+    for up, order in ((True, "ASC"), (False, "DESC"))
+}
+
+Use = dict[str, tuple[int, int]]
+"""How often, and by how many, a hashtag was used on a day (`2026-01-31`)."""
+
+
+async def as_json(connection: AsyncConnection[Any], public_url: str, viewer: int, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Tags with their use on the last seven days, told by the first second of each in UTC; one that nobody used yet is as good as any."""
+    if not names:
+        return []
+    used, own = await _use(connection, names), await _own(connection, viewer, names)
+    today = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=back) for back in range(7)]
+    return [
+        {
+            "id": name,
+            "name": name,
+            "url": tag_url(public_url, name),
+            "history": [
+                {"day": str(int(day.timestamp())), "uses": str(uses), "accounts": str(people)}
+                for day, (uses, people) in ((day, used[name].get(day.date().isoformat(), (0, 0))) for day in days)
+            ],
+            "following": ("following", name) in own,
+            "featuring": ("featuring", name) in own,
+        }
+        for name in names
+    ]
+
+
+async def beginning(connection: AsyncConnection[Any], prefix: str, limit: int, offset: int) -> list[str]:
+    """Hashtags that begin so, the exact one first, then by use."""
+    name = prefix.strip().removeprefix("#").lower()
+    escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    if not name:
+        return []
+    parameters = {"prefix": f"{escaped}%", "exact": name, "limit": limit, "offset": offset}
+    return [row[0] for row in await (await connection.execute(_BEGINNING, parameters)).fetchall()]
+
+
+async def followed(connection: AsyncConnection[Any], owner: int, page: Page) -> tuple[list[str], list[int]]:
+    """What somebody follows: names, and ids to page by, the latest first."""
+    rows = await (await connection.execute(_FOLLOWED[page.upwards], (owner, page.below, page.above, page.limit))).fetchall()
+    if page.upwards:
+        rows.reverse()
+    return [row[0] for row in rows], [row[1] for row in rows]
+
+
+async def _use(connection: AsyncConnection[Any], names: Sequence[str]) -> dict[str, Use]:
+    found: dict[str, Use] = defaultdict(dict)
+    since = first_id_at(now() - timedelta(days=8))
+    for name, day, uses, people in await (await connection.execute(_USE, {"names": list(names), "since": since})).fetchall():
+        found[name][str(day)] = (uses, people)
+    return found
+
+
+async def _own(connection: AsyncConnection[Any], viewer: int, names: Sequence[str]) -> set[tuple[str, str]]:
+    """Which of the hashtags somebody follows or features."""
+    if not viewer:
+        return set()
+    rows = await (await connection.execute(_OWN, {"viewer": viewer, "names": list(names)})).fetchall()
+    return {(row[0], row[1]) for row in rows}

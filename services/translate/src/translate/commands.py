@@ -1,0 +1,166 @@
+"""Translating a post: from the cache, or by the provider, within the day's budget."""
+
+import asyncio
+import html
+from dataclasses import dataclass
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from common.db import Database
+from common.errors import NotFound
+from common.markdown import sanitise, sanitise_text
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from translate.domain import AnswerLost, BudgetSpent, CannotTranslate, check_target, text_hash
+from translate.providers import Translated, Translator, code_untouched
+
+_PATIENCE: Final = 2.0
+
+_SOURCE = text(
+    "SELECT post_id, version, author_id, language, html, spoiler, descriptions, options, gone, private FROM sources WHERE post_id = :post"
+)
+_CACHED = text("""
+    SELECT text_hash, translated, detected FROM translations
+    WHERE text_hash = ANY(:hashes) AND source = :source AND target = :target AND provider = :provider
+""")
+_KEEP = text("""
+    INSERT INTO translations (text_hash, source, target, provider, translated, detected)
+    VALUES (:hash, :source, :target, :provider, :translated, :detected) ON CONFLICT DO NOTHING
+""")
+_STILL = text("SELECT true FROM sources WHERE post_id = :post AND version = :version AND NOT gone AND NOT private FOR SHARE")
+_USE = text("INSERT INTO uses (post_id, text_hash) VALUES (:post, :hash) ON CONFLICT DO NOTHING")
+_RESERVE = text("""
+    INSERT INTO usage AS u (day, characters, ahead)
+    SELECT (now() AT TIME ZONE 'UTC')::date, CAST(:characters AS bigint), CAST(:ahead AS bigint)
+    WHERE :characters <= CAST(:budget AS bigint) AND :ahead <= CAST(:budget AS bigint) / 2
+    ON CONFLICT (day) DO UPDATE SET characters = u.characters + EXCLUDED.characters, ahead = u.ahead + EXCLUDED.ahead
+    WHERE u.characters + EXCLUDED.characters <= :budget AND (EXCLUDED.ahead = 0 OR u.ahead + EXCLUDED.ahead <= CAST(:budget AS bigint) / 2)
+    RETURNING day
+""")
+_CORRECT = text("UPDATE usage SET characters = characters + :characters, ahead = ahead + :ahead WHERE day = :day")
+_WISH = text("""
+    INSERT INTO wishes (author_id, language) VALUES (:author, :language) ON CONFLICT (author_id, language) DO UPDATE SET asked_at = now()
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A post in another language: safe HTML, plain content warning, alt texts by media id, options of its poll."""
+
+    content: str
+    spoiler: str
+    language: str
+    detected: str | None
+    provider: str
+    descriptions: dict[str, str]
+    options: list[str]
+
+
+class Translations:
+    """Translates posts; requests for the same text and language wait for one call."""
+
+    def __init__(self, database: Database, translator: Translator, daily_budget: int) -> None:
+        self._database = database
+        self._translator = translator
+        self._budget = daily_budget
+        self._locks: WeakValueDictionary[tuple[bytes, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def translate(self, post_id: int, version: int | None, target: str, *, ahead: bool = False) -> Translation:
+        """Return a post in the target language. Raises `NotFound`, `CannotTranslate`, `UnknownLanguage`, `SameLanguage`, and the provider's errors.
+
+        `version` is what the viewer sees; a translation of anything else is never given. `ahead` spends at most half of the budget.
+        """
+        source = await self._source(post_id, version)
+        check_target(target, source.language)
+        key = (text_hash("\0".join((source.html, source.spoiler, *source.descriptions.values(), *source.options))), target)
+        lock = self._locks.setdefault(key, asyncio.Lock())  # there as long as anybody holds or awaits it
+        async with lock:
+            return await self._translated(source, target, ahead=ahead)
+
+    async def _source(self, post_id: int, version: int | None) -> Any:
+        """What the post says; waits a moment for a version that is on its way."""
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
+            async with self._database.sessions() as session:
+                row = (await session.execute(_SOURCE, {"post": post_id})).first()
+            if row is not None and row.private:
+                raise CannotTranslate
+            if row is not None and not row.gone and (version is None or row.version == version):
+                return row
+            if asyncio.get_running_loop().time() > deadline:
+                raise NotFound
+            await asyncio.sleep(0.05)
+
+    async def _translated(self, source: Any, target: str, *, ahead: bool) -> Translation:
+        captions: dict[str, str] = source.descriptions
+        options = {f"option {place}": option for place, option in enumerate(source.options)}
+        words = {"html": source.html, "spoiler": source.spoiler, **captions, **options}
+        texts = {part: text for part, text in words.items() if text.strip()}
+        language = source.language or ""
+        async with self._database.sessions() as session:
+            known, detected = await self._cached(session, texts, language, target)
+        missing = {part: text for part, text in texts.items() if part not in known}
+        if missing:
+            made = await self._paid(_as_html(missing), source.language, target, ahead=ahead)
+            detected = made.detected or detected
+            clean = {
+                part: sanitise(given) if part == "html" else sanitise_text(given) for part, given in zip(missing, made.texts, strict=True)
+            }
+            known |= clean
+        async with self._database.transaction() as session:
+            if not ahead:
+                await session.execute(_WISH, {"author": source.author_id, "language": target})
+            if await session.scalar(_STILL, {"post": source.post_id, "version": source.version}):
+                for part, original in texts.items():
+                    if part in missing:
+                        await self._keep(session, original, language, target, known[part], detected)
+                    await session.execute(_USE, {"post": source.post_id, "hash": text_hash(original)})
+        return Translation(
+            content=known.get("html", ""),
+            spoiler=known.get("spoiler", ""),
+            language=target,
+            detected=detected or source.language,
+            provider=self._translator.name,
+            descriptions={part: known[part] for part in captions if part in known},
+            options=[known[part] for part in options],
+        )
+
+    async def _cached(self, session: AsyncSession, texts: dict[str, str], source: str, target: str) -> tuple[dict[str, str], str | None]:
+        hashes = {text_hash(text): part for part, text in texts.items()}
+        values = {"hashes": list(hashes), "source": source, "target": target, "provider": self._translator.name}
+        rows = (await session.execute(_CACHED, values)).all()
+        found = {bytes(row.text_hash): row.translated for row in rows}
+        known = {part: found[text_hash(text)] for part, text in texts.items() if text_hash(text) in found}
+        return known, next((row.detected for row in rows if row.detected), None)
+
+    async def _keep(self, session: AsyncSession, original: str, source: str, target: str, translated: str, detected: str | None) -> None:
+        key = {"hash": text_hash(original), "source": source, "target": target, "provider": self._translator.name}
+        await session.execute(_KEEP, {**key, "translated": translated, "detected": detected})
+
+    async def _paid(self, texts: list[str], source: str | None, target: str, *, ahead: bool) -> Translated:
+        """Have texts translated, their characters taken out of the day's budget first: what others are having translated counts already."""
+        reserved = sum(map(len, texts))
+        async with self._database.transaction() as session:
+            values = {"characters": reserved, "ahead": reserved if ahead else 0, "budget": self._budget}
+            day = await session.scalar(_RESERVE, values)
+        if day is None:
+            raise BudgetSpent
+        charged = 0
+        try:
+            made = await self._translator.translate(texts, source, target)
+            charged = made.characters
+        except AnswerLost:
+            charged = reserved
+            raise
+        finally:
+            difference = charged - reserved
+            if difference:
+                async with self._database.transaction() as session:
+                    await session.execute(_CORRECT, {"day": day, "characters": difference, "ahead": difference if ahead else 0})
+        return made
+
+
+def _as_html(texts: dict[str, str]) -> list[str]:
+    """What the provider gets: the post as it is but for its code, plain texts with their signs escaped."""
+    return [code_untouched(words) if part == "html" else html.escape(words, quote=False) for part, words in texts.items()]
