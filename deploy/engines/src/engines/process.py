@@ -45,11 +45,13 @@ class Engine(ABC):
     def environment(self) -> Mapping[str, str]:
         return {}
 
-    def user(self) -> int | None:
-        """The uid to run as, when it mustn't be ours."""
+    def demotion(self) -> Callable[[], None] | None:
+        """What the child does before its program so that it isn't root any more, when it mustn't be."""
         return None
 
     stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = signal.SIGKILL
+    """What ends it when our process has ended without stopping it."""
 
     @property
     def pid(self) -> int | None:
@@ -89,7 +91,7 @@ class Engine(ABC):
                     cwd=self.data,
                     env={**os.environ, **self.environment()},
                     start_new_session=True,
-                    preexec_fn=die_with_parent(self.user()),
+                    preexec_fn=die_with_parent(self.orphan_signal, self.demotion()),
                 )
         except OSError as error:
             if error.errno == errno.ENOSPC:
@@ -110,17 +112,15 @@ class Engine(ABC):
         self.process = None
 
 
-def die_with_parent(uid: int | None = None) -> Callable[[], None]:
-    """What a child runs before its program: another user if asked for, and (on Linux) an end together with its parent."""
+def die_with_parent(end: signal.Signals = signal.SIGKILL, demote: Callable[[], None] | None = None) -> Callable[[], None]:
+    """What a child runs before its program: another identity if asked for, and (on Linux) an end together with its parent."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def prepare() -> None:
-        if uid is not None:
-            os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
+        if demote is not None:
+            demote()
         if libc is not None:
-            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
+            libc.prctl(_PR_SET_PDEATHSIG, end)  # after the change of identity, which clears it
 
     return prepare
 

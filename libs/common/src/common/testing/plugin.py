@@ -1,7 +1,7 @@
 """Fixtures on real engines, once a session: by address (`TEST_POSTGRES_URL`, `TEST_KAFKA_SERVERS`, `TEST_ELASTICSEARCH_URL`), in
 containers (`TEST_ENGINES=containers`), or embedded.
 
-Each test database is new and migrated; nothing is shared between tests but the servers.
+Each service has one migrated database for the whole run, which every test finds empty; nothing is shared between tests but the servers.
 """
 
 import os
@@ -144,9 +144,24 @@ def service_name(request: pytest.FixtureRequest) -> str:
     return parts[parts.index("services") + 1]
 
 
+@pytest.fixture(scope="session")
+def emptied_database_url(new_database_url: Callable[[str], str]) -> Callable[[str], str]:
+    """The address of a service's database, without a row in it: deleting what a test left takes a tenth of what a new database does."""
+    made: dict[str, str] = {}
+
+    def empty(service: str) -> str:
+        if service not in made:
+            made[service] = new_database_url(service)
+        else:
+            _empty(made[service])
+        return made[service]
+
+    return empty
+
+
 @pytest.fixture
-def database_url(service_name: str, new_database_url: Callable[[str], str]) -> str:
-    return new_database_url(service_name)
+def database_url(service_name: str, emptied_database_url: Callable[[str], str]) -> str:
+    return emptied_database_url(service_name)
 
 
 @pytest.fixture
@@ -183,3 +198,15 @@ def _create(server: str, name: str, template: str | None) -> None:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(statement)
+
+
+def _empty(url: str) -> None:
+    """Delete all rows but the migrations' mark, and have sequences begin anew; whoever still holds a connection loses it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        connection.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}")
+        connection.execute("SET session_replication_role = replica")
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
+        statements = [sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for (name,) in rows.fetchall()]
+        connection.execute(sql.SQL("; ").join(statements))
+        connection.execute("SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences")
