@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .data/$(PORT)
 ENV ?=
+WORKERS ?= 2
 PY := .venv/bin/python
 MEMBERS := libs/common $(wildcard services/*) gateway deploy/engines deploy/local deploy/demo deploy/fakes deploy/operator
 LOCAL = $(PY) -m microblog_local
@@ -13,7 +14,7 @@ STACK = --port $(PORT) --data "$(DATA)"
 IMAGES := $(wildcard services/*) gateway deploy/operator
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup run stop reset logs status operate demo test check contracts lock bench bench-large chaos images up down
+.PHONY: help setup run stop reset logs status operate demo test test-slow check contracts lock bench bench-large chaos images up down
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,8 +48,11 @@ operate: .venv/ready ## the operator's command on the running stack (DO="dlq lis
 demo: .venv/ready ## load the demo community into the running stack
 	@$(PY) -m microblog_demo --url http://localhost:$(PORT) --mail "$(DATA)/mail" --state "$(DATA)/demo-state.json"
 
-test: .venv/ready ## the whole test suite, end-to-end tests included
-	@$(PY) -m pytest
+test: .venv/ready ## unit, service and end-to-end tests, on two cores
+	@$(PY) -m pytest --numprocesses $(WORKERS) --dist loadgroup
+
+test-slow: .venv/ready ## what takes long: chaos in its quick form, hostile connections, toot, a browser (Debian's chromium, where it is)
+	@$(PY) -m pytest -m slow --timeout 600
 
 check: .venv/ready ## lint, types, import rules, contracts
 	@.venv/bin/ruff check .

@@ -9,7 +9,9 @@ from hypothesis import settings
 
 import gateway  # noqa: F401 - pytest names test modules after their folders, and would take `gateway/` for the package
 
+settings.register_profile("quick", max_examples=25, derandomize=True)
 settings.register_profile("chaos", max_examples=1000)
+settings.load_profile("quick")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -17,6 +19,18 @@ def pytest_configure(config: pytest.Config) -> None:
     and a PostgreSQL that runs there as somebody else ends."""
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = str(Path(tempfile.mkdtemp(prefix="microblog-tests-")) / "session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, one process has all those of the one stack, first since they take longest; of the others it's file by file."""
+
+    def on_the_stack(item: pytest.Item) -> bool:
+        return "stack" in getattr(item, "fixturenames", ())
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("stack" if on_the_stack(item) else item.nodeid.split("::")[0]))
+    items.sort(key=lambda item: not on_the_stack(item))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

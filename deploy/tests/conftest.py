@@ -1,7 +1,7 @@
 """One stack for all end-to-end tests, with production settings but for cheap hashing and no limits on how fast tests may go."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +35,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory, translator: FakeTranslator) 
         running = start(folder / "data", {**FAST, **provider})
         yield running
         assert running.stop() == 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where a test with a stack failed, show what its processes said last."""
+    report = yield
+    if report.failed:
+        for used in getattr(item, "funcargs", {}).values():
+            if isinstance(used, Stack):
+                report.sections += [(f"the end of {name}'s log", words) for name, words in used.last_words().items() if words]
+    return report

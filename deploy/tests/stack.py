@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,6 +75,8 @@ class Stack:
     data: Path
     process: subprocess.Popen[bytes]
     _apps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _mails: dict[str, EmailMessage] = field(default_factory=dict)
+    """By file: there are thousands after a while, and each is read once."""
 
     @property
     def url(self) -> str:
@@ -154,9 +157,11 @@ class Stack:
 
     def mails_to(self, address: str) -> list[tuple[str, str, dict[str, str]]]:
         """Subject, text and headers of what was mailed to somebody."""
-        found = []
         for file in self.mail_folder.glob("*.eml"):
-            message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+            if file.name not in self._mails:
+                self._mails[file.name] = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+        found = []
+        for message in self._mails.values():
             if str(message["To"]) == address:
                 body = message.get_body(("plain",))
                 assert body is not None
@@ -176,10 +181,19 @@ class Stack:
         return wait_for(look, f"a mail with {containing} to {address}")
 
     def stop(self) -> int:
-        """End it as Ctrl-C does."""
+        """End it as Ctrl-C does; nothing of it may be left."""
+        processes = descendants(self.process.pid)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        status = self.process.wait(60)
+        left = [pid for pid in processes if lives(pid)]
+        assert left == [], f"processes that outlive the runner: {left}"
+        return status
+
+    def last_words(self, lines: int = 30) -> dict[str, str]:
+        """The end of what the runner and each process wrote, by file."""
+        files = [self.data.parent / f"{self.data.name}.out", *sorted((self.data / "logs").glob("*.log"))]
+        return {file.stem: "\n".join(file.read_text("utf-8", "replace").splitlines()[-lines:]) for file in files if file.exists()}
 
 
 def start(data: Path, settings: dict[str, str], patience: float = 90.0, port: int | None = None) -> Stack:
@@ -252,3 +266,27 @@ def wait_for(look: Callable[[], T | None], what: str, patience: float = 15.0) ->
             return found
         time.sleep(0.05)
     raise AssertionError(f"{what} did not come within {patience:.0f} s")
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below one, whatever its name."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(folder.name))
+    found, waiting = [], [pid]
+    while waiting:
+        for child in children.get(waiting.pop(), []):
+            found.append(child)
+            waiting.append(child)
+    return found
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

@@ -7,6 +7,8 @@ import pytest
 from operating import READ_MODEL, operate, run, seen, settled
 from stack import Person, start, wait_for
 
+pytestmark = pytest.mark.slow
+
 _SETTINGS = {"AUTH_ARGON2_MEMORY_KIB": "64", "AUTH_ARGON2_TIME": "1", "GATEWAY_RATE_LIMITS": "false"}
 
 

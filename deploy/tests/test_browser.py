@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import Select
 from stack import Person, Stack, picture, wait_for
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="chromium and chromedriver aren't installed")
+pytestmark = [pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="chromium and chromedriver aren't installed"), pytest.mark.slow]
 PASSWORD = "correct horse battery"
 FLAGS = """
     --headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update

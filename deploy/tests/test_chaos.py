@@ -21,6 +21,8 @@ import records
 from bed import Bed, bed
 from outcomes import Outcome
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:

@@ -421,6 +421,7 @@ def toot(program: Path, stack: Stack, tmp_path: Path) -> Toot:
     return Toot(program, stack, tmp_path)
 
 
+@pytest.mark.slow
 def test_toot_logs_in_with_a_code_and_says_who_is_there(stack: Stack, toot: Toot) -> None:
     person = stack.new_person("typist")
     assert "Successfully logged in" in toot.log_in(person)
@@ -432,11 +433,13 @@ def test_toot_logs_in_with_a_code_and_says_who_is_there(stack: Stack, toot: Toot
     assert "not logged in" in toot("auth")
 
 
+@pytest.mark.slow
 def test_toot_cannot_log_in_with_a_password(stack: Stack, toot: Toot) -> None:
     person = stack.new_person()
     assert "Login failed" in toot.fails("login_cli", "-i", stack.url, "-e", f"{person.name}@people.example", "-p", PASSWORD)
 
 
+@pytest.mark.slow
 def test_toot_writes_uploads_and_deletes(stack: Stack, toot: Toot, tmp_path: Path) -> None:
     person = stack.new_person("typist")
     toot.log_in(person)
@@ -456,6 +459,7 @@ def test_toot_writes_uploads_and_deletes(stack: Stack, toot: Toot, tmp_path: Pat
     assert "character limit of 5000 exceeded" in toot.fails("post", "x" * 5001)
 
 
+@pytest.mark.slow
 def test_toot_reads_follows_and_finds(stack: Stack, toot: Toot) -> None:
     person, author, word = stack.new_person("typist"), stack.new_person("author"), f"lantern{secrets.token_hex(3)}"
     toot.log_in(person)
@@ -485,6 +489,7 @@ def test_toot_reads_follows_and_finds(stack: Stack, toot: Toot) -> None:
     assert author.name in toot("muted")
 
 
+@pytest.mark.slow
 def test_toot_keeps_lists_and_follows_hashtags(stack: Stack, toot: Toot) -> None:
     person, author, word = stack.new_person("typist"), stack.new_person("author"), f"lantern{secrets.token_hex(3)}"
     toot.log_in(person)
@@ -507,6 +512,7 @@ def test_toot_keeps_lists_and_follows_hashtags(stack: Stack, toot: Toot) -> None
     assert toot.json("timelines", "home", "--no-pager") == []
 
 
+@pytest.mark.slow
 def test_toot_changes_a_profile(stack: Stack, toot: Toot, tmp_path: Path) -> None:
     person = stack.new_person()
     toot.log_in(person)
@@ -518,6 +524,7 @@ def test_toot_changes_a_profile(stack: Stack, toot: Toot, tmp_path: Path) -> Non
     assert "Somebody Else" in toot("whois", person.name)
 
 
+@pytest.mark.slow
 def test_toot_asks_and_answers(stack: Stack, toot: Toot) -> None:
     person, author = stack.new_person("typist"), stack.new_person("author")
     toot.log_in(person)
@@ -538,6 +545,7 @@ def test_toot_asks_and_answers(stack: Stack, toot: Toot) -> None:
     assert "You have already voted on this poll" in toot.fails("polls", "vote", poll, "0")
 
 
+@pytest.mark.slow
 def test_toot_features_hashtags(stack: Stack, toot: Toot) -> None:
     person, word = stack.new_person("typist"), f"kite{secrets.token_hex(3)}"
     toot.log_in(person)

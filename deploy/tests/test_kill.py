@@ -63,6 +63,7 @@ class Writer(threading.Thread):
         assert not self.is_alive()
 
 
+@pytest.mark.timeout(300)
 def test_nothing_is_lost_or_doubled_when_any_process_is_killed(own_stack: Stack) -> None:
     author, reader = own_stack.new_person("author"), own_stack.new_person("reader")
     reader.follow(author)

@@ -14,6 +14,8 @@ from common.events import PostState
 from operating import READ_MODEL, mailed, operate, run, seen, settled
 from stack import Person, Stack, wait_for
 
+pytestmark = pytest.mark.slow
+
 
 def produce(stack: Stack, topic: str, *values: bytes | None, key: str = "1") -> None:
     async def whole() -> None:

@@ -13,7 +13,7 @@ import pytest
 from gateway.settings import Settings
 from stack import Stack, wait_for
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 CAPACITY = int(Settings.model_fields["max_in_flight_per_service"].default)
 PATHS = ("/api/v1/timelines/public", "/api/v1/accounts/1", "/api/v1/tags/overload", "/public")

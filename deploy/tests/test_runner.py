@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from microblog_local.__main__ import main as runner
-from stack import free_block, start, wait_for
+from stack import descendants, free_block, lives, start, wait_for
 
 _SETTINGS = {"AUTH_ARGON2_MEMORY_KIB": "64", "AUTH_ARGON2_TIME": "1"}
 
@@ -102,6 +102,7 @@ def test_a_full_disk_is_told_before_anything_starts(
     assert not (folder / "data" / "runner.pid").exists()
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_stops_the_start_with_the_name_of_the_variable(folder: Path) -> None:
     (folder / "wrong.env").write_text("POSTS_POOL_SIZE=many\nGATEWAY_MAX_IN_FLIGHT=0\n")
     told = _run("run", "--port", str(free_block()), "--data", str(folder / "data"), "--env", str(folder / "wrong.env"), "--no-demo")
@@ -110,6 +111,7 @@ def test_a_wrong_setting_stops_the_start_with_the_name_of_the_variable(folder: P
     assert "started again" not in told.stdout
 
 
+@pytest.mark.slow
 def test_a_number_of_replicas_that_is_none_is_refused(folder: Path) -> None:
     told = _run("run", "--port", str(free_block()), "--data", str(folder / "data"), MICROBLOG_TOPIC_REPLICATION="many")
     assert "setting MICROBLOG_TOPIC_REPLICATION" in _one_line(told)
@@ -141,32 +143,33 @@ def test_ctrl_c_while_it_starts_leaves_no_process(folder: Path, said: str) -> No
         assert process.stdout is not None
         while said not in process.stdout.readline():
             assert process.poll() is None
-        processes = _descendants(process.pid)
+        processes = descendants(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
-    assert [pid for pid in processes if _lives(pid)] == []
+    assert [pid for pid in processes if lives(pid)] == []
 
 
 def test_ctrl_c_leaves_no_process_and_the_data_stays(folder: Path) -> None:
     first = start(folder / "data", _SETTINGS)
     author = first.new_person("author")
     post = author.write("still here tomorrow")
-    processes = _descendants(first.process.pid)
+    processes = descendants(first.process.pid)
     assert len(processes) > 15
     assert first.stop() == 0
-    assert [pid for pid in processes if _lives(pid)] == []
+    assert [pid for pid in processes if lives(pid)] == []
     again = start(folder / "data", _SETTINGS)
     try:
         with again.client(author.token) as client:
             assert client.get(f"/api/v1/statuses/{post['id']}").json()["content"] == post["content"]
             assert [s["id"] for s in client.get("/api/v1/timelines/home").json()] == [post["id"]]
     finally:
-        processes = _descendants(again.process.pid)
+        processes = descendants(again.process.pid)
         os.kill(again.process.pid, signal.SIGKILL)
         again.process.wait(10)
-    wait_for(lambda: not any(map(_lives, processes)), "the end of every process after the runner was killed", 20)
+    wait_for(lambda: not any(map(lives, processes)), "the end of every process after the runner was killed", 20)
 
 
+@pytest.mark.slow
 def test_the_settings_for_client_test_suites_let_anybody_in_at_once_and_say_so(folder: Path) -> None:
     lines = [line for line in (Path(__file__).parents[1] / "local/conformance.env").read_text().splitlines() if not line.startswith("#")]
     running = start(folder / "data", dict(line.split("=", 1) for line in lines))
@@ -187,27 +190,3 @@ def test_the_settings_for_client_test_suites_let_anybody_in_at_once_and_say_so(f
                 assert answer.status_code == 200, answer.text
     finally:
         assert running.stop() == 0
-
-
-def _descendants(pid: int) -> list[int]:
-    """Every process below one, whatever its name."""
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(folder.name))
-    found, waiting = [], [pid]
-    while waiting:
-        for child in children.get(waiting.pop(), []):
-            found.append(child)
-            waiting.append(child)
-    return found
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False

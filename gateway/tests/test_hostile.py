@@ -20,6 +20,8 @@ import pytest
 
 from .conftest import SERVICES, Town
 
+pytestmark = pytest.mark.slow
+
 OPEN = "/api/v1/timelines/public"
 HOST = b"Host: microblog.example\r\n"
 GET = b"GET " + OPEN.encode() + b" HTTP/1.1\r\n" + HOST

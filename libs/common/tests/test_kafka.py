@@ -231,6 +231,7 @@ async def test_a_second_try_that_succeeds_makes_no_dead_letter(
     assert await read(dead_letter_topic(account_class.topic, "tests"), 0) == []
 
 
+@pytest.mark.slow
 async def test_a_bad_release_stops_after_twenty_dead_letters_and_a_good_one_goes_on(
     kafka_servers: str, account_class: type[AccountState], account: Make, producer: AIOKafkaProducer, read: Read, eventually: Eventually
 ) -> None:

@@ -275,6 +275,7 @@ async def test_an_event_too_large_for_kafka_does_not_hold_up_the_others(
         assert told(await read(account_class.topic, 1, 8)) == [(2, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("TEST_KAFKA_SERVERS" in os.environ, reason="needs a broker that it may stop")
 async def test_a_broker_that_goes_and_comes_back_gets_everything(
     database: Database, new_account_class: Any, read: Read, eventually: Eventually, tmp_path: Path

@@ -13,7 +13,7 @@ from common.events import AccountState
 from common.kafka import Consumers
 from common.watchdog import Watchdog
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 Make = Callable[..., AccountState]
 Eventually = Callable[..., Awaitable[None]]

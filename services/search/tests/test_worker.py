@@ -21,7 +21,7 @@ from search.worker import create_worker
 if TYPE_CHECKING:
     from .conftest import World
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 DEAD = TopicPartition(dead_letter_topic(PostState.topic, "search"), 0)
 

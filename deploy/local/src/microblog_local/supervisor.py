@@ -24,6 +24,8 @@ from microblog_local.plan import Plan, PlanError, Process, kept_secrets
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 10.0
 _STEADY: Final = 30.0
+_PATIENCE_AT_END: Final = 12.0
+"""Longer than a process gives to those whom it still serves (`common.serving`)."""
 _WRONG_SETTINGS: Final = 2
 """Exit code of a process that refuses its settings (`common.settings`): starting it again would not help."""
 _FRUGAL: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
@@ -233,8 +235,8 @@ class Supervisor:
         raise PlanError(f"not everything is ready after two minutes: {told}; the logs are in {self._plan.data / 'logs'}")
 
     async def _stop_all(self) -> None:
-        """The gateway first, so that nobody is half served, then APIs, workers, engines."""
-        for kind in ("gateway", "api", "worker"):
+        """The gateway first, so that nobody is half served, then workers, which call APIs, then APIs, then engines."""
+        for kind in ("gateway", "worker", "api"):
             group = [child for name, child in self._children.items() if name.endswith(kind) and child.pid is not None]
             for child in group:
                 _signal(child.pid, signal.SIGTERM)
@@ -249,8 +251,9 @@ class Supervisor:
 
     async def _gone(self, child: _Child) -> None:
         try:
-            await asyncio.wait_for(child.ended.wait(), 12)
+            await asyncio.wait_for(child.ended.wait(), _PATIENCE_AT_END)
         except TimeoutError:
+            self._say(f"{child.process.name} has not ended {_PATIENCE_AT_END:.0f} s after it was asked to, and is killed")
             _signal(child.pid, signal.SIGKILL)
 
     def _log(self, name: str) -> Path:
