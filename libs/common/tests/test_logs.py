@@ -55,7 +55,9 @@ def test_an_exception_stays_on_its_line() -> None:
     assert "ValueError: two" in line_of(made)["exception"]
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, b"\xff", ValueError("x"), float("nan"), SecretStr("canary")], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [object(), {1, 2}, b"\xff", ValueError("x"), float("nan"), SecretStr("canary")], ids=lambda value: type(value).__name__
+)
 def test_whatever_is_logged_becomes_a_line(value: Any) -> None:
     assert "canary" not in json.dumps(line_of(record(value=value)))
 
