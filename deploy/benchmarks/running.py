@@ -20,13 +20,10 @@ def stack(port: int, **settings: str) -> Iterator[Path]:
     folder.chmod(0o755)
     (folder / "bench.env").write_text("".join(f"{name}={value}\n" for name, value in {"GATEWAY_RATE_LIMITS": "false", **settings}.items()))
     command = [sys.executable, "-m", "microblog_local", "run", "--port", str(port), "--data", str(folder / "data")]
-    ours, theirs = _cores()
-    os.sched_setaffinity(0, ours)
-    print(f"machine: {_machine()}; {_shared(ours, theirs)}", flush=True)
+    print(f"machine: {_machine()}", flush=True)
     print(f"reference: {reference():.0f} ms of CPU for ten million additions; machines that are shared are not always as fast", flush=True)
     with (folder / "out").open("wb") as output:
         running = subprocess.Popen([*command, "--env", str(folder / "bench.env")], stdout=output, stderr=output)
-        os.sched_setaffinity(running.pid, theirs)  # before it starts anything
     try:
         _wait_for_demo(running, folder / "data", folder / "out")
         yield folder / "data"
@@ -34,18 +31,6 @@ def stack(port: int, **settings: str) -> Iterator[Path]:
         running.send_signal(signal.SIGINT)
         running.wait(60)
         shutil.rmtree(folder)
-
-
-def _cores() -> tuple[set[int], set[int]]:
-    """Where the load runs and where the stack does: one core for the stack, the others for the load; all for both where there is but one."""
-    first, *others = sorted(os.sched_getaffinity(0))
-    return set(others) or {first}, {first}
-
-
-def _shared(ours: set[int], theirs: set[int]) -> str:
-    if ours == theirs:
-        return "load and stack share the only core"
-    return f"the stack has core {min(theirs)} to itself, engines included; the load comes from {', '.join(map(str, sorted(ours)))}"
 
 
 def reference() -> float:

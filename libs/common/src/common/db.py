@@ -124,6 +124,12 @@ class Database:
             finally:
                 await self._pool.putconn(connection)
 
+    @asynccontextmanager
+    async def brief(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+        """The same connections, for the few hottest writes: each statement is a transaction of its own, or several are with `transaction()`."""
+        async with self.reading() as connection:
+            yield connection
+
     async def _rest(self) -> None:
         """Close the connections of a minute without transactions: each holds some megabytes on the server's side."""
         rested = False

@@ -63,24 +63,23 @@ async def add(session: AsyncSession, *events: Event, happened: str) -> None:
     """
     if not events:
         return
-    now = datetime.now(UTC)
-    trace = current_traceparent()
-    rows: list[dict[str, Any]] = [
-        {
-            "event_id": uuid.uuid4(),
-            "topic": event.topic,
-            "key": event.key,
-            "type": happened,
-            "schema": event.data_schema(),
-            "happened_at": now,
-            "traceparent": trace,
-            "body": event.model_dump_json().encode(),
-            "durable": event.durable,
-        }
-        for event in events
-    ]
-    await session.execute(_INSERT, rows)
+    await session.execute(_INSERT, [row(event, happened) for event in events])
     session.info["outbox"] = True
+
+
+def row(event: Event, happened: str) -> dict[str, Any]:
+    """The columns of an event's row, for the few statements that write it together with the change itself; they wake the relay after the commit."""
+    return {
+        "event_id": uuid.uuid4(),
+        "topic": event.topic,
+        "key": event.key,
+        "type": happened,
+        "schema": event.data_schema(),
+        "happened_at": datetime.now(UTC),
+        "traceparent": current_traceparent(),
+        "body": event.model_dump_json().encode(),
+        "durable": event.durable,
+    }
 
 
 @dataclass(frozen=True, slots=True)

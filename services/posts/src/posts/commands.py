@@ -11,6 +11,8 @@ from common.events import PostState
 from common.images import Prepared
 from common.markdown import Rendered, render
 from common.times import now
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from posts import domain, language, queries
 from posts.domain import Draft
 from posts.states import media_state, poll_state, post_state
-from posts.tables import IdempotencyRow, MediaRow, PostRow, RevisionRow
+from posts.tables import AuthorRow, IdempotencyRow, MediaRow, PostRow, RevisionRow
 
 _LONG_TEXT: Final = 2000
 """From this length on, rendering leaves the event loop; below it the thread costs more than the work."""
@@ -55,28 +57,9 @@ async def publish_post(session: AsyncSession, site: Site, draft: Draft, idempote
     if author.erased:
         raise domain.AuthorGone
     poll = None if draft.poll is None else domain.poll_at(now(), draft.poll, version=1)
-    rendered, detected = await _rendered(draft.text, site, markdown=draft.markdown, detect=draft.language is None)
-    post = PostRow(
-        author_id=draft.author_id,
-        author_username=draft.author_username,
-        version=1,
-        visibility=draft.visibility or author.visibility,
-        source=draft.text,
-        markdown=draft.markdown,
-        html=rendered.html,
-        plain=rendered.plain,
-        spoiler=draft.spoiler.strip(),
-        sensitive=bool(draft.spoiler.strip()) or (author.sensitive if draft.sensitive is None else draft.sensitive),
-        language=draft.language or detected or author.language,
-        reply_to_id=draft.reply_to_id,
-        reply_to_account_id=draft.reply_to_account_id,
-        conversation_id=await queries.conversation_of(session, draft.reply_to_id),
-        usernames=[{"name": name} for name in rendered.usernames],
-        tags=[{"name": name, "display": display} for name, display in rendered.tags.items()],
-        poll=poll.model_dump(mode="json") if poll else None,
-        application_name=draft.application_name,
-        application_website=draft.application_website,
-    )
+    post = await _new_post(draft, site, author)
+    post.conversation_id = await queries.conversation_of(session, draft.reply_to_id)
+    post.poll = poll.model_dump(mode="json") if poll else None
     session.add(post)
     await session.flush()
     media = await _attach(session, post.id, draft.author_id, draft.media_ids, current=[])
@@ -89,6 +72,44 @@ async def publish_post(session: AsyncSession, site: Site, draft: Draft, idempote
     state = post_state(post, media, site.public_url)
     await outbox.add(session, state, happened="post.published")
     return state, False
+
+
+async def publish_plain_post(
+    connection: AsyncConnection[Any], site: Site, draft: Draft, idempotency_key: str | None = None
+) -> tuple[int, bytes] | None:
+    """Publish a post that answers nobody and has neither pictures nor a poll, in two round trips; return its id and its event's body.
+
+    None, and nothing is written, where the key had made a post before. Whoever calls wakes the relay. Raises the errors of `domain`.
+    """
+    domain.check(draft, site.max_characters)
+    post_id, created_at, author = await queries.next_post(connection, draft.author_id)
+    if author.erased:
+        raise domain.AuthorGone
+    post = await _new_post(draft, site, author)
+    post.id, post.created_at = post_id, created_at
+    event = outbox.row(post_state(post, [], site.public_url), "post.published")
+    values = {column: getattr(post, column) for column in _PLAIN_COLUMNS} | {"usernames": Jsonb(post.usernames), "tags": Jsonb(post.tags)}
+    written = await connection.execute(
+        _PUBLISH, values | {f"event_{name}": value for name, value in event.items()} | {"key": idempotency_key}
+    )
+    return (post_id, event["body"]) if written.rowcount else None
+
+
+_PLAIN_COLUMNS: Final = """
+    id author_id author_username version created_at visibility source markdown html plain spoiler sensitive language usernames tags
+    application_name application_website
+""".split()
+_EVENT_COLUMNS: Final = "event_id topic key type schema happened_at traceparent body durable".split()
+_PUBLISH: Final = f"""
+    WITH reserved AS (
+        INSERT INTO idempotency (account_id, key, post_id) SELECT %(author_id)s, %(key)s, %(id)s WHERE %(key)s::text IS NOT NULL
+        ON CONFLICT DO NOTHING RETURNING post_id
+    ), published AS (
+        INSERT INTO posts ({", ".join(_PLAIN_COLUMNS)}) SELECT {", ".join(f"%({name})s" for name in _PLAIN_COLUMNS)}
+        WHERE %(key)s::text IS NULL OR EXISTS (SELECT FROM reserved) RETURNING id
+    )
+    INSERT INTO outbox ({", ".join(_EVENT_COLUMNS)}) SELECT {", ".join(f"%(event_{name})s" for name in _EVENT_COLUMNS)} FROM published
+""".encode()
 
 
 async def edit_post(session: AsyncSession, site: Site, post_id: int, draft: Draft, changes: Sequence[MediaChange] = ()) -> PostState:
@@ -199,6 +220,30 @@ async def remove_media(session: AsyncSession, owner_id: int, media_id: int) -> t
         raise domain.MediaInUse
     await session.delete(row)
     return row.file, row.preview_file
+
+
+async def _new_post(draft: Draft, site: Site, author: AuthorRow) -> PostRow:
+    """A post as it will be written, but for what only the database knows."""
+    rendered, detected = await _rendered(draft.text, site, markdown=draft.markdown, detect=draft.language is None)
+    return PostRow(
+        author_id=draft.author_id,
+        author_username=draft.author_username,
+        version=1,
+        visibility=draft.visibility or author.visibility,
+        source=draft.text,
+        markdown=draft.markdown,
+        html=rendered.html,
+        plain=rendered.plain,
+        spoiler=draft.spoiler.strip(),
+        sensitive=bool(draft.spoiler.strip()) or (author.sensitive if draft.sensitive is None else draft.sensitive),
+        language=draft.language or detected or author.language,
+        reply_to_id=draft.reply_to_id,
+        reply_to_account_id=draft.reply_to_account_id,
+        usernames=[{"name": name} for name in rendered.usernames],
+        tags=[{"name": name, "display": display} for name, display in rendered.tags.items()],
+        application_name=draft.application_name,
+        application_website=draft.application_website,
+    )
 
 
 async def _earlier_post(session: AsyncSession, author_id: int, key: str) -> PostRow | None:

@@ -1,8 +1,11 @@
 """Look-ups of posts and pictures, each with the question whose they are inside."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
 
 from common.errors import NotFound
+from psycopg import AsyncConnection
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,6 +55,24 @@ async def own_media(session: AsyncSession, media_id: int, owner_id: int) -> Medi
     if row is None:
         raise NotFound
     return row
+
+
+_NEXT: Final = b"""
+    SELECT microblog_id(), clock_timestamp(), coalesce(a.visibility, 'public'), coalesce(a.sensitive, false), a.language, coalesce(a.erased, false)
+    FROM (SELECT %s::bigint AS author_id) asked LEFT JOIN authors a ON a.account_id = asked.author_id
+"""
+
+
+async def next_post(connection: AsyncConnection[Any], author_id: int) -> tuple[int, datetime, AuthorRow]:
+    """An id and a time for a post that is about to be written, and its author's defaults."""
+    row = await (await connection.execute(_NEXT, (author_id,))).fetchone()
+    assert row is not None  # noqa: S101 - the statement always gives one
+    post_id, created_at, visibility, sensitive, language, erased = row
+    return (
+        post_id,
+        created_at,
+        AuthorRow(account_id=author_id, visibility=visibility, sensitive=sensitive, language=language, erased=erased),
+    )
 
 
 async def author(session: AsyncSession, account_id: int) -> AuthorRow:

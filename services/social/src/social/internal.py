@@ -17,6 +17,7 @@ from social.deps import PublicUrl, TheStored, Viewer, database_of, json_answer, 
 from social.featured_tags.domain import MOST as MOST_FEATURED
 from social.interactions.commands import MOST_PINS
 from social.posts import queries as posts
+from social.posts.plain import apply_plain_post, is_plain
 from social.posts.projections import apply_post
 from social.profiles import queries as profiles
 from social.profiles.commands import apply_account
@@ -59,8 +60,11 @@ async def carried_post(request: Request) -> Response:
     except ValidationError as error:
         raise invalid(error) from error
     database, stored = database_of(request), stored_of(request)
-    async with database.transaction() as session:
-        await apply_post(session, event, stored.public_url)
+    async with database.brief() as connection:
+        applied = is_plain(event) and await apply_plain_post(connection, event, stored.public_url)
+    if not applied:
+        async with database.transaction() as session:
+            await apply_post(session, event, stored.public_url)
     async with database.reading() as connection:
         found = await statuses.by_ids(connection, stored, [event.post_id], event.author_id)
     return json_answer(found[event.post_id][0] if event.post_id in found else b"{}")

@@ -45,6 +45,12 @@ async def publish(request: Request) -> Response:
         application_website=caller.app_website,
     )
     database: Database = request.app.state.database
+    if not draft.media_ids and draft.poll is None and draft.reply_to_id is None:
+        async with database.brief() as connection:
+            made = await commands.publish_plain_post(connection, await site_of(request), draft, idempotency_key)
+        if made is not None:
+            database.waker.wake()
+            return Response(b'{"post_id":"%d","event":%b,"repeated":false}' % made, media_type="application/json")
     async with database.transaction() as session:
         state, repeated = await commands.publish_post(session, await site_of(request), draft, idempotency_key)
     committed = Committed(post_id=str(state.post_id), event=state, repeated=repeated)
