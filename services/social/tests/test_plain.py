@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from common.events import PostState, TagState
 from social.posts import plain
+from social.rendering import stored
 
 if TYPE_CHECKING:
     from .conftest import World
@@ -74,7 +75,23 @@ async def test_both_ways_leave_the_same(world: "World", short_ways: list[bool], 
     assert await world.everything() == before
 
 
-async def test_more_than_plain_goes_the_long_way(world: "World", short_ways: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_just_written_is_not_read_again(world: "World", monkeypatch: pytest.MonkeyPatch) -> None:
+    author = await world.person("author")
+    await world.carry(await world.said(author))  # the author's own bytes are known then
+    asked = list[Any]()
+
+    async def looked_up(connection: Any, statement: str, kept: Any, most: int, wanted: Any) -> dict[int, Any]:
+        asked.extend(row_version for row_version in wanted if row_version not in kept)
+        return await look_up(connection, statement, kept, most, wanted)
+
+    look_up = stored._look_up
+    monkeypatch.setattr(stored, "_look_up", looked_up)
+    post = await world.said(author)
+    assert (await world.carry(post)).json()["id"] == str(post.post_id)
+    assert asked == []
+
+
+async def test_more_than_plain_goes_the_long_way(world: "World", short_ways: list[bool]) -> None:
     author, watcher, gardener = await world.people("author", "watcher", "gardener")
     await world.follow(gardener, author)
     await world.did(f"accounts/{author}/follow", watcher, notify=True)

@@ -12,6 +12,7 @@ from social.feeds.fanout import CHUNK
 from social.feeds.pulling import PULLED
 from social.feeds.rules import BY_FOLLOW
 from social.rendering import fragments
+from social.rendering.stored import Stored
 
 _KEEP: Final = b"""
     WITH new AS (
@@ -19,7 +20,7 @@ _KEEP: Final = b"""
                                threaded, has_media, has_poll, head, content)
         VALUES (%(post)s, 1, 0, false, %(author)s, %(created_at)s, %(visibility)s, %(language)s,
                 true, %(has_media)s, false, %(head)s, %(content)s)
-        ON CONFLICT DO NOTHING RETURNING post_id, author_id
+        ON CONFLICT DO NOTHING RETURNING post_id, author_id, xmin AS row_version
     ), tagged AS (
         INSERT INTO hashtags (name, post_id, account_id) SELECT t.name, n.post_id, n.author_id FROM new n, unnest(%(tags)s::text[]) t(name)
         ON CONFLICT DO NOTHING
@@ -28,7 +29,7 @@ _KEEP: Final = b"""
     )
     INSERT INTO profile_counts AS c (account_id, statuses, last_status_on) SELECT n.author_id, 1, %(day)s::date FROM new n
     ON CONFLICT (account_id) DO UPDATE SET statuses = c.statuses + 1, last_status_on = greatest(c.last_status_on, EXCLUDED.last_status_on)
-    RETURNING account_id
+    RETURNING (SELECT n.row_version FROM new n)
 """
 # A statement of its own, after the author's counts are locked: who follows at the same moment is either seen here, or finds the post there.
 _SPREAD: Final = f"""
@@ -60,8 +61,13 @@ def is_plain(post: PostState) -> bool:
     )
 
 
-async def apply_plain_post(connection: AsyncConnection[Any], post: PostState, public_url: str) -> bool:
-    """Keep a new plain post and put it into feeds; False, and nothing done, if it wasn't new or concerns more people than the short way reaches."""
+async def apply_plain_post(connection: AsyncConnection[Any], post: PostState, stored: Stored) -> bool:
+    """Keep a new plain post and put it into feeds; False, and nothing done, if it wasn't new or concerns more people than the short way reaches.
+
+    Within a `connection.pipeline()`, what is asked next travels with the commit. This process has the post's bytes ready already.
+    """
+    head = fragments.status_head(post.post_id, post.created_at, post.author_username, stored.public_url)
+    content = fragments.status_content(post, {}, stored.public_url)
     values = {
         "post": post.post_id,
         "author": post.author_id,
@@ -70,14 +76,18 @@ async def apply_plain_post(connection: AsyncConnection[Any], post: PostState, pu
         "visibility": post.visibility,
         "language": post.language,
         "has_media": bool(post.media),
-        "head": fragments.status_head(post.post_id, post.created_at, post.author_username, public_url),
-        "content": fragments.status_content(post, {}, public_url),
+        "head": head,
+        "content": content,
         "tags": [tag.name for tag in post.tags],
     }
-    done = False
-    async with connection.pipeline(), connection.transaction():
+    row = None
+    async with connection.transaction():
         kept, spread = await connection.execute(_KEEP, values), await connection.execute(_SPREAD, values)
-        done = await kept.fetchone() is not None and await spread.fetchone() == (True,)
-        if not done:
+        row = await kept.fetchone()
+        if row is None or await spread.fetchone() != (True,):
+            row = None
             raise Rollback
-    return done
+    if row is None:
+        return False
+    stored.remember((post.post_id, row[0]), (head, content, False, post.post_id))
+    return True

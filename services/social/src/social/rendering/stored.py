@@ -38,6 +38,11 @@ class Stored:
         self._most_posts = most_posts
         self._most_people = most_people
 
+    def remember(self, row_version: RowVersion, said: StoredPost) -> None:
+        """Have the bytes of a post that was just written, and is about to be read."""
+        self._posts[row_version] = said
+        _trim(self._posts, self._most_posts)
+
     async def posts(self, connection: AsyncConnection[Any], wanted: Iterable[RowVersion]) -> dict[int, StoredPost]:
         """Posts by id, at least as new as asked for; those that were deleted meanwhile are absent."""
         return await _look_up(connection, _POSTS, self._posts, self._most_posts, wanted)
@@ -51,8 +56,7 @@ class Stored:
         text = self._texts.get(row_version)
         if text is None:
             text = self._texts[row_version] = text_of(content)
-            while len(self._texts) > self._most_texts:
-                del self._texts[next(iter(self._texts))]
+            _trim(self._texts, self._most_texts)
         return text
 
 
@@ -70,6 +74,11 @@ async def _look_up(
     if missing:
         for an_id, version, *said in await (await connection.execute(statement, (missing,))).fetchall():
             found[an_id] = kept[an_id, version] = tuple(said)
-        while len(kept) > most:  # the oldest first; what is still read comes back with the next page
-            del kept[next(iter(kept))]
+        _trim(kept, most)
     return found
+
+
+def _trim(kept: dict[Any, Any], most: int) -> None:
+    """Forget the oldest; what is still read comes back with the next page."""
+    while len(kept) > most:
+        del kept[next(iter(kept))]
