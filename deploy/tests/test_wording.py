@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [path for folder in ("libs", "services", "gateway") for path in sorted((ROOT / folder).rglob("src/**/*.py"))]
 FOR_PROGRAMS = frozenset(
     """
-    BadDuration BadHook BadPage DomainError InvalidFilter LoginRequired MarkerConflict MediaInUse OAuthError OutsideScopes SharedByKeywords
+    BadDuration BadHook BadPage DomainError InvalidFilter KeyReused LoginRequired MarkerConflict MediaInUse OAuthError OutsideScopes SharedByKeywords
     TopicsTooShort UnknownLanguages UnknownPolicy UnknownPrivacy UnknownVisibility
     """.split()
 )

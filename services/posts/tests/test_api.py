@@ -55,6 +55,16 @@ async def test_the_same_key_makes_one_post_even_at_the_same_time(client: httpx.A
     assert await outbox_types(database) == ["post.published"]
 
 
+@pytest.mark.parametrize("more", [{"status": "something else"}, {"visibility": "private"}, {"in_reply_to_id": "1"}])
+async def test_a_key_that_comes_with_another_post_is_refused_and_the_first_stays(client: httpx.AsyncClient, more: dict[str, str]) -> None:
+    headers, said = {"Idempotency-Key": "k3"}, {"status": "said first"}
+    first = await client.post("/api/v1/statuses", json=said, headers=headers)
+    other = await client.post("/api/v1/statuses", json=said | more, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    again = await client.post("/api/v1/statuses", json=said, headers=headers)
+    assert (again.json()["post_id"], again.json()["repeated"]) == (first.json()["post_id"], True)
+
+
 async def test_a_refused_post_leaves_its_key_free(client: httpx.AsyncClient) -> None:
     headers = {"Idempotency-Key": "k2"}
     refused = await client.post("/api/v1/statuses", json={"status": "x", "media_ids": ["12345"]}, headers=headers)

@@ -46,11 +46,11 @@ class MediaChange:
 async def publish_post(session: AsyncSession, site: Site, draft: Draft, idempotency_key: str | None = None) -> tuple[PostState, bool]:
     """Publish a post and return its state, and whether the key had made it before: then nothing was written.
 
-    A second request with the same key waits for the first to end. Raises the errors of `domain`.
+    A second request with the same key waits for the first to end. Raises the errors of `domain`, `KeyReused` if it wants something else.
     """
     domain.check(draft, site.max_characters)
     if idempotency_key is not None:
-        earlier = await _earlier_post(session, draft.author_id, idempotency_key)
+        earlier = await _earlier_post(session, draft, idempotency_key)
         if earlier is not None:
             return post_state(earlier, await queries.media_of(session, earlier.id), site.public_url), True
     author = await queries.author(session, draft.author_id)
@@ -89,9 +89,9 @@ async def publish_plain_post(
     post.id, post.created_at = post_id, created_at
     event = outbox.row(post_state(post, [], site.public_url), "post.published")
     values = {column: getattr(post, column) for column in _PLAIN_COLUMNS} | {"usernames": Jsonb(post.usernames), "tags": Jsonb(post.tags)}
-    written = await connection.execute(
-        _PUBLISH, values | {f"event_{name}": value for name, value in event.items()} | {"key": idempotency_key}
-    )
+    values |= {f"event_{name}": value for name, value in event.items()}
+    values |= {"key": idempotency_key, "wish": domain.fingerprint(draft) if idempotency_key is not None else None}
+    written = await connection.execute(_PUBLISH, values)
     return (post_id, event["body"]) if written.rowcount else None
 
 
@@ -102,7 +102,8 @@ _PLAIN_COLUMNS: Final = """
 _EVENT_COLUMNS: Final = "event_id topic key type schema happened_at traceparent body durable".split()
 _PUBLISH: Final = f"""
     WITH reserved AS (
-        INSERT INTO idempotency (account_id, key, post_id) SELECT %(author_id)s, %(key)s, %(id)s WHERE %(key)s::text IS NOT NULL
+        INSERT INTO idempotency (account_id, key, post_id, draft) SELECT %(author_id)s, %(key)s, %(id)s, %(wish)s
+        WHERE %(key)s::text IS NOT NULL
         ON CONFLICT DO NOTHING RETURNING post_id
     ), published AS (
         INSERT INTO posts ({", ".join(_PLAIN_COLUMNS)}) SELECT {", ".join(f"%({name})s" for name in _PLAIN_COLUMNS)}
@@ -246,13 +247,18 @@ async def _new_post(draft: Draft, site: Site, author: AuthorRow) -> PostRow:
     )
 
 
-async def _earlier_post(session: AsyncSession, author_id: int, key: str) -> PostRow | None:
-    """Reserve the key, or return the post that it made."""
-    reserve = insert(IdempotencyRow).values(account_id=author_id, key=key).on_conflict_do_nothing().returning(IdempotencyRow.key)
-    if (await session.execute(reserve)).first() is not None:
+async def _earlier_post(session: AsyncSession, draft: Draft, key: str) -> PostRow | None:
+    """Reserve the key, or return the post that it made; raises `KeyReused` if that was to say something else."""
+    wish = domain.fingerprint(draft)
+    new = insert(IdempotencyRow).values(account_id=draft.author_id, key=key, draft=wish)
+    if (await session.execute(new.on_conflict_do_nothing().returning(IdempotencyRow.key))).first() is not None:
         return None
-    post_id = await session.scalar(select(IdempotencyRow.post_id).where(IdempotencyRow.account_id == author_id, IdempotencyRow.key == key))
-    return None if post_id is None else await session.get(PostRow, post_id)
+    row = await session.get(IdempotencyRow, (draft.author_id, key))
+    if row is None or row.post_id is None:
+        return None
+    if row.draft not in (None, wish):
+        raise domain.KeyReused
+    return await session.get(PostRow, row.post_id)
 
 
 async def _rendered(text: str, site: Site, *, markdown: bool, detect: bool) -> tuple[Rendered, str | None]:

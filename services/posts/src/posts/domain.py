@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 from common.errors import DomainError, Forbidden
@@ -86,6 +87,12 @@ class BadDeadline(DomainError):
     code = "bad_deadline"
 
 
+class KeyReused(DomainError):
+    """Validation failed: This Idempotency-Key was sent with another post"""
+
+    code = "idempotency_key_reused"
+
+
 class MediaInUse(DomainError):
     """Validation failed: The file is attached to a post"""
 
@@ -126,6 +133,15 @@ class Draft:
     markdown: bool = True
     application_name: str | None = None
     application_website: str | None = None
+
+
+def fingerprint(draft: Draft) -> bytes:
+    """The same for the same wish of a client, so that a post that is sent again is known from another one under its key."""
+    wish = (
+        *(draft.text, draft.spoiler, draft.sensitive, draft.visibility, draft.language, draft.media_ids, draft.poll),
+        *(draft.reply_to_id, draft.markdown),
+    )
+    return sha256(repr(wish).encode()).digest()
 
 
 def length_of(text: str, spoiler: str) -> int:

@@ -95,6 +95,8 @@ class IdempotencyRow(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     post_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    draft: Mapped[bytes | None]
+    """`domain.fingerprint` of what it was to say."""
 
 
 class AuthorRow(Base):

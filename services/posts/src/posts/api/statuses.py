@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/v1/statuses", tags=["statuses"])
 @router.post("", response_model=Committed, openapi_extra=described(NewPost, headers=PUBLISHING_HEADERS))
 @hot
 async def publish(request: Request) -> Response:
-    """Publish a post. The same `Idempotency-Key` within an hour gives the same post. 422 names the rule that was broken."""
+    """Publish a post. The same `Idempotency-Key` within an hour gives the same post; 422 for another one. 422 names the rule that was broken."""
     caller = await person(request, "write:statuses")
     idempotency_key, reply_author = publishing_headers(request)
     new = await read_body(request, NewPost)
