@@ -49,7 +49,7 @@ demo: .venv/ready ## load the demo community into the running stack
 	@$(PY) -m microblog_demo --url http://localhost:$(PORT) --mail "$(DATA)/mail" --state "$(DATA)/demo-state.json"
 
 test: .venv/ready ## unit, service and end-to-end tests, on two cores
-	@$(PY) -m pytest --numprocesses $(WORKERS) --dist loadgroup
+	@$(PY) -m pytest --numprocesses $(WORKERS)
 
 test-slow: .venv/ready ## what takes long: chaos in its quick form, hostile connections, toot, a browser (Debian's chromium, where it is)
 	@$(PY) -m pytest -m slow --timeout 600

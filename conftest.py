@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -21,16 +22,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = str(Path(tempfile.mkdtemp(prefix="microblog-tests-")) / "session")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, one process has all those of the one stack, first since they take longest; of the others it's file by file."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where tests run side by side, one process has all that need a whole stack, and only one; the others go file by file.
 
-    def on_the_stack(item: pytest.Item) -> bool:
-        return "stack" in getattr(item, "fixturenames", ())
+    (Marks of `xdist_group` would say the same, but pytest-xdist 3.8 loses them with pytest 9.2.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
 
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("stack" if on_the_stack(item) else item.nodeid.split("::")[0]))
-    items.sort(key=lambda item: not on_the_stack(item))
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "stacks" if nodeid.startswith("deploy/tests/") else nodeid.split("::", 1)[0]
+
+    return Scheduling(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -192,33 +192,48 @@ class Stack:
 
     def last_words(self, lines: int = 30) -> dict[str, str]:
         """The end of what the runner and each process wrote, by file."""
-        files = [self.data.parent / f"{self.data.name}.out", *sorted((self.data / "logs").glob("*.log"))]
+        files = [self.data.parent / f"{self.data.name}.out", *sorted(self.data.glob("*/*.log"))]
         return {file.stem: "\n".join(file.read_text("utf-8", "replace").splitlines()[-lines:]) for file in files if file.exists()}
 
 
 def start(data: Path, settings: dict[str, str], patience: float = 90.0, port: int | None = None) -> Stack:
-    """Start a stack and wait until everything serves."""
-    port = port or free_block()
+    """Start a stack and wait until everything serves; elsewhere, where somebody else took one of its ports after they were looked at."""
+    for _ in range(3):
+        stack = _launch(data, settings, port or free_block())
+        try:
+            wait_for(lambda stack=stack: _ready(stack), "the stack to be ready", patience)  # type: ignore[misc]
+        except PortTaken:
+            if port is not None:
+                raise
+            continue
+        except BaseException:
+            stack.stop()
+            raise
+        return stack
+    raise AssertionError("three times in a row somebody else took a port of the stack")
+
+
+class PortTaken(AssertionError):
+    """The stack ended since a port was not free any more."""
+
+
+def _launch(data: Path, settings: dict[str, str], port: int) -> Stack:
     env = data.parent / f"{data.name}.env"
     env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     command = [sys.executable, "-m", "microblog_local", "run", "--no-demo", "--port", str(port), "--data", str(data), "--env", str(env)]
-    output = (data.parent / f"{data.name}.out").open("wb")
-    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ})
-    stack = Stack(port, data, process)
+    with (data.parent / f"{data.name}.out").open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ})
+    return Stack(port, data, process)
 
-    def ready() -> bool | None:
-        assert process.poll() is None, f"the stack ended: {(data.parent / f'{data.name}.out').read_text()}"
-        try:
-            return httpx.get(f"{stack.url}/health/ready", timeout=3).status_code == 200 or None
-        except httpx.HTTPError:
-            return None
 
+def _ready(stack: Stack) -> bool:
+    if stack.process.poll() is not None:
+        said = "\n".join(stack.last_words().values())
+        raise (PortTaken if re.search(r"ports? \d.* taken|Address already in use", said) else AssertionError)(f"the stack ended: {said}")
     try:
-        wait_for(ready, "the stack to be ready", patience)
-    except BaseException:
-        stack.stop()
-        raise
-    return stack
+        return httpx.get(f"{stack.url}/health/ready", timeout=3).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def picture(colour: str = "teal") -> bytes:
@@ -241,7 +256,7 @@ def own_address() -> str | None:
 
 def free_block() -> int:
     """A port whose next thirty are free, too."""
-    for base in range(20_000 + secrets.randbelow(100) * 100, 32_000, 40):
+    for base in range(15_000 + 40 * secrets.randbelow(300), 32_000, 40):
         if all(_free(base + offset) for offset in range(30)):
             return base
     raise AssertionError("no thirty free ports in a row")
