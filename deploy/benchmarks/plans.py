@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from common.db import Database
 from common.paging import Page
+from common.statements import Connection, Row, Statement
 from psycopg import AsyncConnection
 from social.conversations import queries as conversations
 from social.featured_tags import queries as featured_tags
@@ -46,13 +47,17 @@ class Plan:
 class _Recording:
     """A connection that remembers what it was asked."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.asked: list[tuple[str, dict[str, Any] | tuple[Any, ...]]] = []
 
     async def execute(self, statement: Any, parameters: Any = ()) -> Any:
         self.asked.append((statement.decode() if isinstance(statement, bytes) else statement, parameters))
         return await self._connection.execute(statement, parameters)
+
+    async def rows(self, statement: Statement, values: dict[str, Any]) -> list[Row]:
+        self.asked.append((statement.text, values))
+        return await self._connection.rows(statement, values)
 
 
 @dataclass(frozen=True)

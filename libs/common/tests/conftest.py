@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from common import ids, inbox, outbox
+from common.db import Database
 from common.events import AccountState
 from common.topics import dead_letter_topic
 from psycopg import sql
@@ -174,3 +175,12 @@ async def gate(kafka_servers: str) -> AsyncIterator[Gate]:
     made = Gate(free_port(), kafka_servers)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def small(database_url: str) -> AsyncIterator[Database]:
+    """Two connections of each kind."""
+    opened = Database(database_url, pool_size=2)
+    await opened.open()
+    yield opened
+    await opened.close()

@@ -1,7 +1,7 @@
 """The database as services use it: all or nothing, no more connections than allowed, alive again after the server hung up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import psycopg
 import pytest
@@ -16,15 +16,6 @@ pytestmark = pytest.mark.anyio
 
 Eventually = Callable[..., Awaitable[None]]
 ADD = text("INSERT INTO things (id) VALUES (:key)")
-
-
-@pytest.fixture
-async def small(database_url: str) -> AsyncIterator[Database]:
-    """Two connections of each kind."""
-    opened = Database(database_url, pool_size=2)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 async def add(database: Database, key: int) -> None:

@@ -166,7 +166,7 @@ async def fill(world: "World") -> None:
     await world.run("ANALYZE")
 
 
-async def plan(world: "World", statement: bytes, **parameters: Any) -> list[dict[str, Any]]:
+async def plan(world: "World", statement: str, **parameters: Any) -> list[dict[str, Any]]:
     """What PostgreSQL did to answer, with the plan and the settings of the product's connections: all nodes, the top one first."""
     names: list[str] = []
 
@@ -175,7 +175,7 @@ async def plan(world: "World", statement: bytes, **parameters: Any) -> list[dict
             names.append(match[1])
         return f"${names.index(match[1]) + 1}"
 
-    prepared = re.sub(r"%\((\w+)\)s", number, statement.decode())
+    prepared = re.sub(r"%\((\w+)\)s", number, statement)
     values = ", ".join("NULL" if parameters[name] is None else str(parameters[name]) for name in names)
     async with world.database.reading() as connection:
         await connection.execute(f"PREPARE page AS {prepared}")  # type: ignore[call-overload]
@@ -220,7 +220,7 @@ async def test_a_hot_page_touches_only_what_it_shows(world: "World", name: str, 
     statements = {"home": queries._HOME_PAGE[False], "home with pulled authors": queries._HOME_PAGE[True]}
     statement = (statements | {"account": queries._ACCOUNT_PAGE, "public": queries._PUBLIC_PAGE})[name][way]
     more: dict[str, Any] = {"account": 5, "exclude_replies": False, "exclude_reblogs": False, "only_media": False, "tagged": None}
-    nodes = await plan(world, statement, viewer=3, below=5000, above=0 if not way else 100, limit=20, **more)
+    nodes = await plan(world, statement.text, viewer=3, below=5000, above=0 if not way else 100, limit=20, **more)
     assert nodes[0]["Actual Rows"] == 20
     read = [node for node in nodes if node.get("Relation Name") in BIG and node["Actual Loops"]]
     assert reads(nodes).keys() >= {"snapshots", "profiles", "post_counts"}
@@ -241,7 +241,7 @@ async def test_a_list_of_five_hundred_reads_one_entry_of_each_member_and_a_page_
         SELECT 6000 + n, 1, 0, false, n % 300 + 201, now(), 'public', false, '"id":"x"', '"content":"x"' FROM generate_series(1, 30000) n
     """)
     await world.run("ANALYZE")
-    nodes = await plan(world, queries._LIST_PAGE[way], viewer=3, list=7, replies="'list'", below=10**6, above=0, limit=20)
+    nodes = await plan(world, queries._LIST_PAGE[way].text, viewer=3, list=7, replies="'list'", below=10**6, above=0, limit=20)
     assert nodes[0]["Actual Rows"] == 20
     rows = reads(nodes)
     assert rows["snapshots"] <= 4_000
@@ -261,7 +261,7 @@ async def test_several_hashtags_are_read_as_far_as_the_page_goes(world: "World",
     await world.run("INSERT INTO hashtags (name, post_id, account_id) SELECT 'seldom', n, n % 200 + 1 FROM generate_series(3, 6000, 150) n")
     await world.run("ANALYZE")
     arrays = {name: f"'{{{given}}}'" for name, given in (("names", names), ("every", every), ("none", none))}
-    nodes = await plan(world, queries._TAGS_PAGE[way], viewer=3, below=10**6, above=0, limit=20, only_media=False, **arrays)
+    nodes = await plan(world, queries._TAGS_PAGE[way].text, viewer=3, below=10**6, above=0, limit=20, only_media=False, **arrays)
     assert nodes[0]["Actual Rows"] == 20
     rows = reads(nodes)
     assert rows["snapshots"] <= 100

@@ -37,9 +37,10 @@ def short_ways(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """What came of each attempt to go the short way."""
     went: list[bool] = []
 
-    async def apply_plain_post(*arguments: Any) -> bool:
-        went.append(await plain.apply_plain_post(*arguments))
-        return went[-1]
+    async def apply_plain_post(*arguments: Any) -> bytes | None:
+        status = await plain.apply_plain_post(*arguments)
+        went.append(status is not None)
+        return status
 
     monkeypatch.setattr("social.internal.apply_plain_post", apply_plain_post)
     return went

@@ -120,7 +120,7 @@ async def test_people_are_looked_for_along_indexes_however_many_there_are(world:
         "directory new": (profiles._DIRECTORY["new"], {"offset": 0}),
     }
     statement, parameters = statements[what]
-    nodes = await plan(world, statement.encode(), viewer=3, limit=20, **parameters)
+    nodes = await plan(world, statement, viewer=3, limit=20, **parameters)
     assert nodes[0]["Actual Rows"] == 20
     read = [node for node in nodes if "Relation Name" in node and node["Actual Loops"]]
     assert {node["Node Type"] for node in read} <= {"Index Scan", "Index Only Scan"}

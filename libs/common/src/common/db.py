@@ -6,11 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-from psycopg import AsyncConnection, AsyncCursor
 from psycopg.errors import DataError as PsycopgDataError
 from psycopg.errors import InterfaceError as PsycopgInterfaceError
 from psycopg.errors import OperationalError as PsycopgOperationalError
-from psycopg.pq import Format
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import event
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
@@ -19,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from common.memory import give_back
 from common.outbox import Waker, pending
+from common.statements import Connection
 
 _SERVER_OPTIONS: Final = "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=15000 -c lock_timeout=2000 -c timezone=UTC"
 
@@ -43,14 +42,6 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
-class _BinaryCursor(AsyncCursor[Any]):
-    """Takes results in PostgreSQL's binary format: stored JSON comes as it lies there, not as twice as many hexadecimal digits."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.format = Format.BINARY
-
-
 class Database:
     """One service's database: sessions for commands, pooled connections for hot queries."""
 
@@ -71,8 +62,9 @@ class Database:
         self._turns = asyncio.Semaphore(pool_size)
         self._used = False
         self._resting: asyncio.Task[None] | None = None
-        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
+            connection_class=Connection,
             min_size=1,
             max_size=pool_size,
             open=False,
@@ -84,7 +76,6 @@ class Database:
                 "connect_timeout": 3,
                 "options": f"{_SERVER_OPTIONS} {_BY_KEYS}",
                 "prepare_threshold": 1,
-                "cursor_factory": _BinaryCursor,
             },
             name="reads",
         )
@@ -115,7 +106,7 @@ class Database:
                 self.waker.wake()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+    async def reading(self) -> AsyncIterator[Connection]:
         """An autocommitting psycopg connection whose statements are prepared on the server after their first use."""
         async with self._turns:  # the pool's own queue costs ten times as much as this one
             connection = await self._pool.getconn()
@@ -125,7 +116,7 @@ class Database:
                 await self._pool.putconn(connection)
 
     @asynccontextmanager
-    async def brief(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+    async def brief(self) -> AsyncIterator[Connection]:
         """The same connections, for the few hottest writes: each statement is a transaction of its own, or several are with `transaction()`."""
         async with self.reading() as connection:
             yield connection

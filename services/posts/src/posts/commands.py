@@ -1,18 +1,18 @@
 """Publishing, editing and removing posts: the change and its announcement in one transaction."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
 from common import outbox
 from common.attachments import attachment
 from common.events import PostState
 from common.images import Prepared
 from common.markdown import Rendered, render
+from common.statements import Connection, Statement
 from common.times import now
-from psycopg import AsyncConnection
-from psycopg.types.json import Jsonb
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -75,7 +75,7 @@ async def publish_post(session: AsyncSession, site: Site, draft: Draft, idempote
 
 
 async def publish_plain_post(
-    connection: AsyncConnection[Any], site: Site, draft: Draft, idempotency_key: str | None = None
+    connection: Connection, site: Site, draft: Draft, idempotency_key: str | None = None
 ) -> tuple[int, bytes] | None:
     """Publish a post that answers nobody and has neither pictures nor a poll, in two round trips; return its id and its event's body.
 
@@ -88,29 +88,48 @@ async def publish_plain_post(
     post = await _new_post(draft, site, author)
     post.id, post.created_at = post_id, created_at
     event = outbox.row(post_state(post, [], site.public_url), "post.published")
-    values = {column: getattr(post, column) for column in _PLAIN_COLUMNS} | {"usernames": Jsonb(post.usernames), "tags": Jsonb(post.tags)}
+    values = {column: getattr(post, column) for column in _PLAIN_COLUMNS}
+    values |= {"usernames": orjson.dumps(post.usernames).decode(), "tags": orjson.dumps(post.tags).decode()}
     values |= {f"event_{name}": value for name, value in event.items()}
     values |= {"key": idempotency_key, "wish": domain.fingerprint(draft) if idempotency_key is not None else None}
-    written = await connection.execute(_PUBLISH, values)
-    return (post_id, event["body"]) if written.rowcount else None
+    return (post_id, event["body"]) if await connection.rows(_PUBLISH, values) else None
 
 
-_PLAIN_COLUMNS: Final = """
-    id author_id author_username version created_at visibility source markdown html plain spoiler sensitive language usernames tags
-    application_name application_website
-""".split()
-_EVENT_COLUMNS: Final = "event_id topic key type schema happened_at traceparent body durable".split()
-_PUBLISH: Final = f"""
+_PLAIN_COLUMNS: Final = {
+    column: kind
+    for kind, columns in {
+        "bigint": "id author_id version",
+        "text": "author_username visibility source html plain spoiler language application_name application_website",
+        "boolean": "markdown sensitive",
+        "timestamptz": "created_at",
+        "jsonb": "usernames tags",
+    }.items()
+    for column in columns.split()
+}
+_EVENT_COLUMNS: Final = {
+    "event_id": "uuid",
+    **dict.fromkeys(("topic", "key", "type", "schema", "traceparent"), "text"),
+    "happened_at": "timestamptz",
+    "body": "bytea",
+    "durable": "boolean",
+}
+
+
+def _places(columns: Mapping[str, str], prefix: str = "") -> str:
+    return ", ".join(f"%({prefix}{name})s::{kind}" for name, kind in columns.items())
+
+
+_PUBLISH: Final = Statement(f"""
     WITH reserved AS (
-        INSERT INTO idempotency (account_id, key, post_id, draft) SELECT %(author_id)s, %(key)s, %(id)s, %(wish)s
-        WHERE %(key)s::text IS NOT NULL
+        INSERT INTO idempotency (account_id, key, post_id, draft)
+        SELECT %(author_id)s::bigint, %(key)s::text, %(id)s::bigint, %(wish)s::bytea WHERE %(key)s::text IS NOT NULL
         ON CONFLICT DO NOTHING RETURNING post_id
     ), published AS (
-        INSERT INTO posts ({", ".join(_PLAIN_COLUMNS)}) SELECT {", ".join(f"%({name})s" for name in _PLAIN_COLUMNS)}
+        INSERT INTO posts ({", ".join(_PLAIN_COLUMNS)}) SELECT {_places(_PLAIN_COLUMNS)}
         WHERE %(key)s::text IS NULL OR EXISTS (SELECT FROM reserved) RETURNING id
     )
-    INSERT INTO outbox ({", ".join(_EVENT_COLUMNS)}) SELECT {", ".join(f"%(event_{name})s" for name in _EVENT_COLUMNS)} FROM published
-""".encode()
+    INSERT INTO outbox ({", ".join(_EVENT_COLUMNS)}) SELECT {_places(_EVENT_COLUMNS, "event_")} FROM published RETURNING id
+""")
 
 
 async def edit_post(session: AsyncSession, site: Site, post_id: int, draft: Draft, changes: Sequence[MediaChange] = ()) -> PostState:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from common.errors import NotFound
-from psycopg import AsyncConnection
+from common.statements import Connection, Statement
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -57,17 +57,15 @@ async def own_media(session: AsyncSession, media_id: int, owner_id: int) -> Medi
     return row
 
 
-_NEXT: Final = b"""
+_NEXT: Final = Statement("""
     SELECT microblog_id(), clock_timestamp(), coalesce(a.visibility, 'public'), coalesce(a.sensitive, false), a.language, coalesce(a.erased, false)
-    FROM (SELECT %s::bigint AS author_id) asked LEFT JOIN authors a ON a.account_id = asked.author_id
-"""
+    FROM (SELECT %(author)s::bigint AS author_id) asked LEFT JOIN authors a ON a.account_id = asked.author_id
+""")
 
 
-async def next_post(connection: AsyncConnection[Any], author_id: int) -> tuple[int, datetime, AuthorRow]:
+async def next_post(connection: Connection, author_id: int) -> tuple[int, datetime, AuthorRow]:
     """An id and a time for a post that is about to be written, and its author's defaults."""
-    row = await (await connection.execute(_NEXT, (author_id,))).fetchone()
-    assert row is not None  # noqa: S101 - the statement always gives one
-    post_id, created_at, visibility, sensitive, language, erased = row
+    ((post_id, created_at, visibility, sensitive, language, erased),) = await connection.rows(_NEXT, {"author": author_id})
     return (
         post_id,
         created_at,

@@ -60,16 +60,15 @@ async def carried_post(request: Request) -> Response:
     except ValidationError as error:
         raise invalid(error) from error
     database, stored = database_of(request), stored_of(request)
-    found = None
     if is_plain(event):
-        async with database.brief() as connection, connection.pipeline():
-            if await apply_plain_post(connection, event, stored):
-                found = await statuses.by_ids(connection, stored, [event.post_id], event.author_id)
-    if found is None:
-        async with database.transaction() as session:
-            await apply_post(session, event, stored.public_url)
-        async with database.reading() as connection:
-            found = await statuses.by_ids(connection, stored, [event.post_id], event.author_id)
+        async with database.brief() as connection:
+            status = await apply_plain_post(connection, event, stored)
+        if status is not None:
+            return json_answer(status)
+    async with database.transaction() as session:
+        await apply_post(session, event, stored.public_url)
+    async with database.reading() as connection:
+        found = await statuses.by_ids(connection, stored, [event.post_id], event.author_id)
     return json_answer(found[event.post_id][0] if event.post_id in found else b"{}")
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from common.errors import NotFound
 from common.paging import Page
-from psycopg import AsyncConnection
+from common.statements import Connection, Row
 
 from social.rendering import accounts
 from social.rendering.fragments import join
@@ -67,7 +67,7 @@ class ConversationPage:
     full: bool
 
 
-async def page(connection: AsyncConnection[Any], stored: Stored, viewer: int, page: Page) -> ConversationPage:
+async def page(connection: Connection, stored: Stored, viewer: int, page: Page) -> ConversationPage:
     """Somebody's conversations, the one with the latest post first."""
     given = {"viewer": viewer, "below": page.below, "above": page.above, "limit": page.limit}
     rows = list(await (await connection.execute(_PAGE[page.upwards], given)).fetchall())
@@ -77,7 +77,7 @@ async def page(connection: AsyncConnection[Any], stored: Stored, viewer: int, pa
     return ConversationPage(made, [row[WIDTH] for row in rows], len(rows) == page.limit)
 
 
-async def one(connection: AsyncConnection[Any], stored: Stored, viewer: int, conversation: int) -> bytes:
+async def one(connection: Connection, stored: Stored, viewer: int, conversation: int) -> bytes:
     """One of somebody's conversations; raises `NotFound`."""
     rows = list(await (await connection.execute(_ONE, {"viewer": viewer, "id": conversation})).fetchall())
     made = await _render(connection, stored, rows, viewer)
@@ -86,13 +86,13 @@ async def one(connection: AsyncConnection[Any], stored: Stored, viewer: int, con
     return made[0]
 
 
-async def unread(connection: AsyncConnection[Any], viewer: int) -> int:
+async def unread(connection: Connection, viewer: int) -> int:
     """How many conversations somebody has something unread in, at most 100."""
     row = await (await connection.execute(_COUNT, {"viewer": viewer})).fetchone()
     return int(row[0]) if row else 0
 
 
-async def _render(connection: AsyncConnection[Any], stored: Stored, rows: Sequence[Sequence[Any]], viewer: int) -> list[bytes]:
+async def _render(connection: Connection, stored: Stored, rows: Sequence[Row], viewer: int) -> list[bytes]:
     if not rows:
         return []
     statuses = await render(connection, stored, rows, viewer)

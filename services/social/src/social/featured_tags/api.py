@@ -8,8 +8,8 @@ from common.api import ADatabase, PathId, needs
 from common.bodies import body, described
 from common.db import Database
 from common.identity import Identity
+from common.statements import Connection
 from fastapi import APIRouter, Depends
-from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field
 
 from social.deps import ProfileWriter, PublicUrl, Viewer
@@ -94,7 +94,7 @@ async def _tag(name: str, viewer: int, database: Database, public_url: str) -> d
         return (await tags.as_json(connection, public_url, viewer, [hashtag(name)]))[0]
 
 
-async def _featured(connection: AsyncConnection[Any], owner: int, viewer: int, public_url: str) -> list[dict[str, Any]]:
+async def _featured(connection: Connection, owner: int, viewer: int, public_url: str) -> list[dict[str, Any]]:
     return [
         {
             "id": str(featured_id),

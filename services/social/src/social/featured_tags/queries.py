@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from psycopg import AsyncConnection
+from common.statements import Connection
 
 from social.rendering.visibility import NOT_BLOCKED
 
@@ -25,11 +25,11 @@ _USED: Final = """
 """
 
 
-async def featured(connection: AsyncConnection[Any], owner: int, viewer: int) -> list[tuple[Any, ...]]:
+async def featured(connection: Connection, owner: int, viewer: int) -> list[tuple[Any, ...]]:
     """Id, name, the name as it was written, its owner's name, how many posts everybody may open, and the day of the latest; most used first."""
     return await (await connection.execute(_FEATURED, {"owner": owner, "viewer": viewer})).fetchall()
 
 
-async def used(connection: AsyncConnection[Any], owner: int) -> list[str]:
+async def used(connection: Connection, owner: int) -> list[str]:
     """The ten hashtags that somebody uses most and doesn't feature yet."""
     return [row[0] for row in await (await connection.execute(_USED, {"owner": owner})).fetchall()]

@@ -5,9 +5,9 @@ that minute is never too old. Reading both ways meanwhile shows nothing twice.
 """
 
 import time
-from typing import Any, Final
+from typing import Final
 
-from psycopg import AsyncConnection
+from common.statements import Connection
 
 _LOOK_EVERY: Final = 10.0
 _SOME: Final = b"SELECT EXISTS (SELECT FROM pulled_authors)"
@@ -23,7 +23,7 @@ class Pulling:
         self._some = True
         self._looked = float("-inf")
 
-    async def some(self, connection: AsyncConnection[Any]) -> bool:
+    async def some(self, connection: Connection) -> bool:
         now = time.monotonic()
         if now - self._looked > _LOOK_EVERY:
             row = await (await connection.execute(_SOME)).fetchone()

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from common.paging import Page
-from psycopg import AsyncConnection
+from common.statements import Connection, Row, Statement
 
 from social.feeds.rules import ANSWERS_FOLLOWED, BY_FOLLOW, IN_LANGUAGE
-from social.rendering.statuses import COLUMNS, ENTRY_COLUMNS, ENTRY_JOINS, JOINS, WIDTH, Row, render, render_entries
+from social.rendering.statuses import COLUMNS, ENTRY_COLUMNS, ENTRY_JOINS, JOINS, WIDTH, render, render_entries
 from social.rendering.stored import Stored
 from social.rendering.visibility import BOOST_SEEN, MAY_SEE, NAMES_NOBODY_HIDDEN, NOT_BLOCKED, NOT_MUTED, WANTS_TO_SEE
 
@@ -191,9 +191,9 @@ _KEPT: Final = f"""
 """
 
 
-def _both_ways(statement: str) -> dict[bool, bytes]:
+def _both_ways(statement: str) -> dict[bool, Statement]:
     """The statement for pages upwards (True) and downwards (False); made once, so that PostgreSQL keeps its plan."""
-    return {up: statement.replace("{order}", "ASC" if up else "DESC").encode() for up in (True, False)}
+    return {up: Statement(statement.replace("{order}", "ASC" if up else "DESC")) for up in (True, False)}
 
 
 _HOME_PAGE: Final = {
@@ -207,13 +207,13 @@ _ACCOUNT_PAGE: Final = _both_ways(_ACCOUNT)
 _KEPT_PAGE: Final = {table: _both_ways(_KEPT.replace("{table}", table)) for table in ("favourites", "bookmarks", "pins")}
 
 
-async def home(connection: AsyncConnection[Any], stored: Stored, viewer: int, page: Page, *, pulled: bool = True) -> StatusPage:
+async def home(connection: Connection, stored: Stored, viewer: int, page: Page, *, pulled: bool = True) -> StatusPage:
     """The viewer's own feed, boosts included; not `pulled` only where there is nobody whose posts are merged in."""
     return await _entries(connection, stored, await _rows(connection, _HOME_PAGE[pulled], page, viewer=viewer), page, viewer)
 
 
 async def account(
-    connection: AsyncConnection[Any],
+    connection: Connection,
     stored: Stored,
     account_id: int,
     viewer: int,
@@ -239,14 +239,14 @@ async def account(
     return await _entries(connection, stored, rows, page, viewer)
 
 
-async def public(connection: AsyncConnection[Any], stored: Stored, viewer: int, page: Page, *, only_media: bool = False) -> StatusPage:
+async def public(connection: Connection, stored: Stored, viewer: int, page: Page, *, only_media: bool = False) -> StatusPage:
     """Everybody's public posts, answers to others left out."""
     rows = await _rows(connection, _PUBLIC_PAGE, page, viewer=viewer, only_media=only_media)
     return await _posts(connection, stored, rows, page, viewer)
 
 
 async def tag(
-    connection: AsyncConnection[Any],
+    connection: Connection,
     stored: Stored,
     name: str,
     viewer: int,
@@ -267,38 +267,37 @@ async def tag(
     return await _posts(connection, stored, rows, page, viewer)
 
 
-async def listed(connection: AsyncConnection[Any], stored: Stored, list_id: int, replies: str, viewer: int, page: Page) -> StatusPage:
+async def listed(connection: Connection, stored: Stored, list_id: int, replies: str, viewer: int, page: Page) -> StatusPage:
     """What the members of the viewer's own list said and boosted; `replies` is the list's policy."""
     rows = await _rows(connection, _LIST_PAGE, page, list=list_id, replies=replies, viewer=viewer)
     return await _entries(connection, stored, rows, page, viewer)
 
 
-async def kept(connection: AsyncConnection[Any], stored: Stored, table: str, viewer: int, page: Page) -> StatusPage:
+async def kept(connection: Connection, stored: Stored, table: str, viewer: int, page: Page) -> StatusPage:
     """What the viewer liked (`favourites`) or kept (`bookmarks`), by when they did."""
     rows = await _rows(connection, _KEPT_PAGE[table], page, viewer=viewer, account=viewer)
     return await _posts(connection, stored, rows, page, viewer, cursor=WIDTH)
 
 
-async def pinned(connection: AsyncConnection[Any], stored: Stored, account_id: int, viewer: int, page: Page) -> StatusPage:
+async def pinned(connection: Connection, stored: Stored, account_id: int, viewer: int, page: Page) -> StatusPage:
     """What somebody pinned to their profile, the latest pin first."""
     rows = await _rows(connection, _KEPT_PAGE["pins"], page, viewer=viewer, account=account_id)
     return await _posts(connection, stored, rows, page, viewer, cursor=WIDTH)
 
 
-async def _rows(connection: AsyncConnection[Any], statement: dict[bool, bytes], page: Page, **parameters: Any) -> list[Row]:
-    parameters |= {"below": page.below, "above": page.above, "limit": page.limit}
-    rows: list[Row] = list(await (await connection.execute(statement[page.upwards], parameters)).fetchall())
+async def _rows(connection: Connection, statement: dict[bool, Statement], page: Page, **parameters: Any) -> list[Row]:
+    rows = await connection.rows(statement[page.upwards], parameters | {"below": page.below, "above": page.above, "limit": page.limit})
     if page.upwards:
         rows.reverse()
     return rows
 
 
-async def _posts(connection: AsyncConnection[Any], stored: Stored, rows: list[Row], page: Page, viewer: int, cursor: int = 0) -> StatusPage:
+async def _posts(connection: Connection, stored: Stored, rows: list[Row], page: Page, viewer: int, cursor: int = 0) -> StatusPage:
     """A page of posts; `cursor` is the column to page by."""
     made = await render(connection, stored, rows, viewer)
     return StatusPage([status for status in made if status], [row[cursor] for row in rows], len(rows) == page.limit)
 
 
-async def _entries(connection: AsyncConnection[Any], stored: Stored, rows: list[Row], page: Page, viewer: int) -> StatusPage:
+async def _entries(connection: Connection, stored: Stored, rows: list[Row], page: Page, viewer: int) -> StatusPage:
     made = await render_entries(connection, stored, rows, viewer)
     return StatusPage([status for status in made if status], [row[WIDTH] for row in rows], len(rows) == page.limit)

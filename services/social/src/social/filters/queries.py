@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from common.errors import NotFound
+from common.statements import Connection
 from common.times import iso
-from psycopg import AsyncConnection
 
 _FILTERS: Final = """
     SELECT id, title, contexts, ends_at, action FROM filters
@@ -25,7 +25,7 @@ _SINGLE: Final = """
     WHERE f.account_id = %(owner)s AND (%(id)s::bigint IS NULL OR k.id = %(id)s) ORDER BY k.id
 """
 
-Connection = AsyncConnection[Any]
+Connection = Connection
 
 
 async def filters(connection: Connection, owner: int, filter_id: int | None = None) -> list[dict[str, Any]]:

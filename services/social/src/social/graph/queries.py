@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from common.paging import Page
+from common.statements import Connection
 from common.times import iso
-from psycopg import AsyncConnection
 
 from social.rendering.visibility import NOT_BLOCKED, NOT_MUTED, WISHES_TO_MEET
 
@@ -76,7 +76,7 @@ _FAMILIAR: Final = """
 """.format(met=NOT_BLOCKED.format(account="t.id"), also_met=NOT_MUTED.format(account="mine.followed_id"))
 
 
-async def relationships(connection: AsyncConnection[Any], viewer: int, ids: Sequence[int]) -> list[dict[str, Any]]:
+async def relationships(connection: Connection, viewer: int, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Relationships of the viewer to people, in the order of the ids."""
     rows = await (await connection.execute(_RELATIONSHIPS, {"viewer": viewer, "ids": list(ids)})).fetchall()
     return [
@@ -111,7 +111,7 @@ class People:
     until: list[datetime | None]
 
 
-async def people(connection: AsyncConnection[Any], which: str, owner: int, viewer: int, page: Page) -> People:
+async def people(connection: Connection, which: str, owner: int, viewer: int, page: Page) -> People:
     """A page of one of `_LISTS` as far as the viewer meets who is in it."""
     parameters = {"owner": owner, "viewer": viewer, "below": page.below, "above": page.above, "limit": page.limit}
     rows = await (await connection.execute(_PAGES[which, page.upwards], parameters)).fetchall()
@@ -120,13 +120,13 @@ async def people(connection: AsyncConnection[Any], which: str, owner: int, viewe
     return People([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows] if which == "mutes" else [])
 
 
-async def is_kept_from(connection: AsyncConnection[Any], owner: int, viewer: int, *, hidden: bool) -> bool:
+async def is_kept_from(connection: Connection, owner: int, viewer: int, *, hidden: bool) -> bool:
     """Whether somebody's list is kept from the viewer: by a block, or, where lists can be `hidden`, because its owner hides them."""
     row = await (await connection.execute(_KEPT_FROM, {"owner": owner, "viewer": viewer})).fetchone()
     return row is None or (hidden and bool(row[0]))
 
 
-async def familiar_followers(connection: AsyncConnection[Any], viewer: int, ids: Sequence[int], most: int = 40) -> dict[int, list[int]]:
+async def familiar_followers(connection: Connection, viewer: int, ids: Sequence[int], most: int = 40) -> dict[int, list[int]]:
     """For each of the people who are shown: whom the viewer follows of their followers, at most so many."""
     rows = await (await connection.execute(_FAMILIAR, {"viewer": viewer, "ids": list(ids), "most": most})).fetchall()
     found: dict[int, list[int]] = {row[0]: [] for row in rows}

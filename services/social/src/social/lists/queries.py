@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from common.errors import NotFound
 from common.paging import Page
-from psycopg import AsyncConnection
+from common.statements import Connection
 
 _COLUMNS: Final = "l.id, l.title, l.replies_policy, l.exclusive"
 _OWNED: Final = f"SELECT {_COLUMNS} FROM lists l WHERE l.owner_id = %s ORDER BY l.id"
@@ -25,12 +25,12 @@ def list_json(row: Any) -> dict[str, Any]:
     return {"id": str(an_id), "title": title, "replies_policy": policy, "exclusive": exclusive}
 
 
-async def owned(connection: AsyncConnection[Any], owner: int) -> list[dict[str, Any]]:
+async def owned(connection: Connection, owner: int) -> list[dict[str, Any]]:
     """All lists of somebody, the oldest first."""
     return [list_json(row) for row in await (await connection.execute(_OWNED, (owner,))).fetchall()]
 
 
-async def one(connection: AsyncConnection[Any], owner: int, list_id: int) -> dict[str, Any]:
+async def one(connection: Connection, owner: int, list_id: int) -> dict[str, Any]:
     """A list of the owner's; raises `NotFound`."""
     row = await (await connection.execute(_ONE, (list_id, owner))).fetchone()
     if row is None:
@@ -38,12 +38,12 @@ async def one(connection: AsyncConnection[Any], owner: int, list_id: int) -> dic
     return list_json(row)
 
 
-async def containing(connection: AsyncConnection[Any], owner: int, account_id: int) -> list[dict[str, Any]]:
+async def containing(connection: Connection, owner: int, account_id: int) -> list[dict[str, Any]]:
     """The owner's lists that somebody is in."""
     return [list_json(row) for row in await (await connection.execute(_CONTAINING, (owner, account_id))).fetchall()]
 
 
-async def members(connection: AsyncConnection[Any], list_id: int, page: Page) -> tuple[list[int], list[int]]:
+async def members(connection: Connection, list_id: int, page: Page) -> tuple[list[int], list[int]]:
     """Who is in a list: account ids, and ids to page by, who came last first."""
     rows = await (await connection.execute(_MEMBERS[page.upwards], (list_id, page.below, page.above, page.limit))).fetchall()
     if page.upwards:

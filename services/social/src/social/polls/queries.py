@@ -1,9 +1,9 @@
 """Looking at a poll."""
 
-from typing import Any, Final
+from typing import Final
 
 from common.errors import NotFound
-from psycopg import AsyncConnection
+from common.statements import Connection
 
 from social.rendering import polls
 from social.rendering.visibility import MAY_SEE
@@ -13,10 +13,10 @@ _SEEN: Final = f"""
 """
 
 
-async def one(connection: AsyncConnection[Any], poll_id: int, viewer: int) -> bytes:
+async def one(connection: Connection, poll_id: int, viewer: int) -> bytes:
     """A Poll as the viewer sees it; raises `NotFound` when they may not see its post."""
     seen = await (await connection.execute(_SEEN, {"post": poll_id, "viewer": viewer})).fetchone()
-    found = await polls.by_ids(connection, [poll_id], viewer) if seen is not None else {}
-    if poll_id not in found:
+    found = await polls.one(connection, poll_id, viewer) if seen is not None else None
+    if found is None:
         raise NotFound
-    return found[poll_id]
+    return found

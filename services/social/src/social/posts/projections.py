@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from common.events import PostState
-from psycopg import AsyncConnection
+from common.statements import Connection
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -50,7 +50,7 @@ _COUNT_REPLY = text("""
 """)
 
 
-async def unknown(connection: AsyncConnection[Any], posts: Sequence[PostState]) -> list[PostState]:
+async def unknown(connection: Connection, posts: Sequence[PostState]) -> list[PostState]:
     """Those of the posts that say something new, in their order: what was carried ahead isn't looked at twice."""
     rows = await (await connection.execute(_VERSIONS, ([post.post_id for post in posts],))).fetchall()
     known = {row[0]: row[1] for row in rows}

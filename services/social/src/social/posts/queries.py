@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from common.errors import NotFound
 from common.paging import Page
-from psycopg import AsyncConnection
+from common.statements import Connection
 
 from social.rendering.visibility import BOOST_SEEN, MAY_SEE, NOT_MUTED, WISHES_TO_MEET
 
@@ -43,7 +43,7 @@ _WHO: Final = {
 }
 
 
-async def guard(connection: AsyncConnection[Any], an_id: int, viewer: int) -> dict[str, Any]:
+async def guard(connection: Connection, an_id: int, viewer: int) -> dict[str, Any]:
     """Which post an id means, and its version, if the viewer may see it; raises `NotFound`."""
     row = await (await connection.execute(_GUARD, {"id": an_id, "viewer": viewer})).fetchone()
     if row is None:
@@ -58,7 +58,7 @@ async def guard(connection: AsyncConnection[Any], an_id: int, viewer: int) -> di
     }
 
 
-async def thread(connection: AsyncConnection[Any], post_id: int, *, anonymous: bool) -> tuple[list[int], list[int]]:
+async def thread(connection: Connection, post_id: int, *, anonymous: bool) -> tuple[list[int], list[int]]:
     """Ids before (from the root) and after (depth first) a post; shallower for people who aren't logged in, as reading all costs."""
     ancestors, depth, limit = (40, 20, 60) if anonymous else (4096, 100, 4096)
     up = await (await connection.execute(_ANCESTORS, (post_id, ancestors))).fetchall()
@@ -66,7 +66,7 @@ async def thread(connection: AsyncConnection[Any], post_id: int, *, anonymous: b
     return [row[0] for row in up], [row[0] for row in down]
 
 
-async def who(connection: AsyncConnection[Any], which: str, post_id: int, viewer: int, page: Page) -> tuple[list[int], list[int]]:
+async def who(connection: Connection, which: str, post_id: int, viewer: int, page: Page) -> tuple[list[int], list[int]]:
     """Who liked (`favourites`) or boosted (`boosts`) a post, as far as the viewer may know: account ids, and ids to page by."""
     parameters = {"post": post_id, "viewer": viewer, "below": page.below, "above": page.above, "limit": page.limit}
     rows = await (await connection.execute(_WHO[which, page.upwards], parameters)).fetchall()

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from common.errors import NotFound
+from common.statements import Connection
 from common.times import iso
-from psycopg import AsyncConnection
 
 from social.rendering import accounts
 from social.rendering.visibility import MAY_OPEN, NOT_BLOCKED, WISHES_TO_MEET
@@ -56,7 +56,7 @@ _AFTER_ALL: Final = "\U0010ffff"
 """Behind every other character."""
 
 
-async def by_name(connection: AsyncConnection[Any], name: str) -> int:
+async def by_name(connection: Connection, name: str) -> int:
     """The id of who is shown under this name; raises `NotFound`."""
     row = await (await connection.execute(_BY_NAME, (name.lower(),))).fetchone()
     if row is None:
@@ -64,7 +64,7 @@ async def by_name(connection: AsyncConnection[Any], name: str) -> int:
     return int(row[0])
 
 
-async def one(connection: AsyncConnection[Any], account_id: int, viewer: int) -> bytes:
+async def one(connection: Connection, account_id: int, viewer: int) -> bytes:
     """An Account as JSON; raises `NotFound`, for those whom it blocks as well."""
     found = await accounts.by_ids(connection, [account_id], viewer, opened=True)
     if account_id not in found:
@@ -72,7 +72,7 @@ async def one(connection: AsyncConnection[Any], account_id: int, viewer: int) ->
     return found[account_id]
 
 
-async def own_details(connection: AsyncConnection[Any], account_id: int) -> dict[str, Any]:
+async def own_details(connection: Connection, account_id: int) -> dict[str, Any]:
     """What only the owner sees of a profile: `source` and `role` of a CredentialAccount. Raises `NotFound`."""
     row = await (await connection.execute(_OWN, (account_id,))).fetchone()
     if row is None:
@@ -105,7 +105,7 @@ async def own_details(connection: AsyncConnection[Any], account_id: int) -> dict
 
 
 async def search(
-    connection: AsyncConnection[Any], query: str, viewer: int, *, host: str, limit: int, offset: int = 0, following: bool = False
+    connection: Connection, query: str, viewer: int, *, host: str, limit: int, offset: int = 0, following: bool = False
 ) -> list[int]:
     """Ids of people by the beginning of a name; `@name` and `name@this-host` find exactly that one."""
     wanted = query.strip().removeprefix("@").lower()
@@ -127,7 +127,7 @@ async def search(
     return [row[0] for row in rows]
 
 
-async def directory(connection: AsyncConnection[Any], order: str, viewer: int, limit: int, offset: int) -> list[int]:
+async def directory(connection: Connection, order: str, viewer: int, limit: int, offset: int) -> list[int]:
     """Ids of people who wish to be found, by `order`: `active` or `new`."""
     rows = await (await connection.execute(_DIRECTORY[order], {"viewer": viewer, "limit": limit, "offset": offset})).fetchall()
     return [row[0] for row in rows]

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from common.statements import Connection
 from common.times import iso
-from psycopg import AsyncConnection
 
 from social.rendering import fragments
 from social.rendering.visibility import MAY_OPEN, NOT_BLOCKED
@@ -22,7 +22,7 @@ _SHOWN: Final = _BY_IDS.replace("{rule}", NOT_BLOCKED.format(account="p.account_
 _OPENED: Final = _BY_IDS.replace("{rule}", MAY_OPEN.format(account="p.account_id")).encode()
 
 
-async def by_ids(connection: AsyncConnection[Any], ids: Sequence[int], viewer: int, *, opened: bool = False) -> dict[int, bytes]:
+async def by_ids(connection: Connection, ids: Sequence[int], viewer: int, *, opened: bool = False) -> dict[int, bytes]:
     """Accounts by id, those that are shown and that no block hides from the viewer; `opened`: but not from who blocks them."""
     if not ids:
         return {}
@@ -30,7 +30,7 @@ async def by_ids(connection: AsyncConnection[Any], ids: Sequence[int], viewer: i
     return {row[0]: fragments.account(*row[1:]) for row in rows}
 
 
-async def in_order(connection: AsyncConnection[Any], ids: Sequence[int], viewer: int, *, opened: bool = False) -> bytes:
+async def in_order(connection: Connection, ids: Sequence[int], viewer: int, *, opened: bool = False) -> bytes:
     """A JSON array of accounts in the order of the ids; hidden ones are left out."""
     found = await by_ids(connection, ids, viewer, opened=opened)
     return fragments.join([found[an_id] for an_id in ids if an_id in found])

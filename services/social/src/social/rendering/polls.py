@@ -1,38 +1,36 @@
-"""Polls as JSON. They change with every vote, so they aren't in the stored bytes of posts: a page with polls on it asks once more."""
+"""Polls as JSON. They change with every vote, so they aren't in the stored bytes of posts: whatever asks for posts asks for `POLL` too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
+from common.statements import Connection
 from common.times import iso
-from psycopg import AsyncConnection
 
-from social.rendering.fragments import NO_POLL
-from social.rendering.stored import StoredPost
-
-_BY_IDS: Final = """
-    SELECT o.post_id, o.author_id, o.options, o.multiple, o.hide_totals, o.expires_at, o.expires_at <= now(), o.tallies, o.voters, v.choices
-    FROM polls o LEFT JOIN poll_votes v ON v.post_id = o.post_id AND v.revision = o.revision AND v.account_id = %(viewer)s
-    WHERE o.post_id = ANY(%(ids)s)
+POLL: Final = """
+    CASE WHEN s.has_poll THEN (
+        SELECT json_build_array(
+            o.post_id, o.author_id, o.options, o.multiple, o.hide_totals, o.expires_at, o.expires_at <= now(), o.tallies, o.voters, v.choices
+        )::text
+        FROM polls o LEFT JOIN poll_votes v ON v.post_id = o.post_id AND v.revision = o.revision AND v.account_id = %(viewer)s
+        WHERE o.post_id = s.post_id
+    ) END
 """
+"""What `s` (snapshots) asks and what `%(viewer)s` answered, for `poll`; NULL for a post that asks nothing."""
+
+_ONE: Final = f"SELECT {POLL} FROM snapshots s WHERE s.post_id = %(post)s".encode()
 
 
-async def by_ids(connection: AsyncConnection[Any], ids: Sequence[int], viewer: int) -> dict[int, bytes]:
-    """Polls by the ids of their posts; the caller made sure that the viewer may see those."""
-    rows = await (await connection.execute(_BY_IDS, {"ids": list(ids), "viewer": viewer})).fetchall()
-    return {row[0]: orjson.dumps(_poll(row, viewer)) for row in rows}
+async def one(connection: Connection, post_id: int, viewer: int) -> bytes | None:
+    """The Poll of a post, None where it asks nothing; the caller made sure that the viewer may see it."""
+    row = await (await connection.execute(_ONE, {"post": post_id, "viewer": viewer})).fetchone()
+    return poll(row[0], viewer) if row is not None and row[0] is not None else None
 
 
-async def with_polls(connection: AsyncConnection[Any], posts: Mapping[int, StoredPost], viewer: int) -> Mapping[int, StoredPost]:
-    """The posts, those that ask something with their poll as it stands for the viewer. Where none does, nothing is looked up."""
-    asking = [post_id for post_id, post in posts.items() if post[2]]
-    if not asking:
-        return posts
-    whole = dict(posts)
-    for post_id, poll in (await by_ids(connection, asking, viewer)).items():
-        head, content, _, conversation = posts[post_id]
-        whole[post_id] = (head, content.removesuffix(NO_POLL) + poll, True, conversation)
-    return whole
+def poll(told: str, viewer: int) -> bytes:
+    """A Poll from what `POLL` gave."""
+    return orjson.dumps(_poll(orjson.loads(told), viewer))
 
 
 def _poll(row: Sequence[Any], viewer: int) -> dict[str, Any]:
@@ -41,7 +39,7 @@ def _poll(row: Sequence[Any], viewer: int) -> dict[str, Any]:
     shown = tallies if expired or not hide_totals else [None] * len(options)
     poll = {
         "id": str(post_id),
-        "expires_at": iso(expires_at),
+        "expires_at": iso(datetime.fromisoformat(expires_at)),
         "expired": expired,
         "multiple": multiple,
         "votes_count": sum(tallies),

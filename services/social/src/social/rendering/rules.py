@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
+from common.statements import Connection
 from common.times import iso, now
-from psycopg import AsyncConnection
 
 from social.rendering.matching import Keyword, found
 
@@ -88,7 +88,7 @@ class Viewers:
         self._known: dict[int, tuple[int, Rules]] = {}
         self._most = most
 
-    async def rules(self, connection: AsyncConnection[Any], viewer: int, version: int | None) -> Rules | None:
+    async def rules(self, connection: Connection, viewer: int, version: int | None) -> Rules | None:
         """What a viewer set up, at least as new as this version; None for somebody without any."""
         if version is None:
             return None
@@ -104,7 +104,7 @@ class Viewers:
         return rules
 
 
-async def _read(connection: AsyncConnection[Any], viewer: int) -> Rules:
+async def _read(connection: Connection, viewer: int) -> Rules:
     async def rows(statement: str) -> list[tuple[Any, ...]]:
         return list(await (await connection.execute(statement, (viewer,))).fetchall())
 

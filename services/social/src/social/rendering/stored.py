@@ -8,21 +8,21 @@ whole community reads at the same time is the same few posts.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from psycopg import AsyncConnection
+from common.statements import Connection, Statement
 
 from social.rendering.matching import text_of
 from social.rendering.rules import Viewers
 
-_POSTS: Final = """
-    SELECT post_id, xmin, head, content, has_poll, coalesce(conversation_id, post_id) FROM snapshots WHERE post_id = ANY(%s) AND NOT deleted
-"""
-_PEOPLE: Final = "SELECT account_id, xmin, username, head FROM profiles WHERE account_id = ANY(%s) AND shown"
+_POSTS: Final = Statement("""
+    SELECT post_id, xmin, head, content, coalesce(conversation_id, post_id) FROM snapshots WHERE post_id = ANY(%(ids)s) AND NOT deleted
+""")
+_PEOPLE: Final = Statement("SELECT account_id, xmin, username, head FROM profiles WHERE account_id = ANY(%(ids)s) AND shown")
 
 RowVersion = tuple[int, bytes]
 """An id and the `xmin` of its row."""
 
-StoredPost = tuple[bytes, bytes, bool, int]
-"""Head and content of a post, whether it has a poll, and the conversation that it is in."""
+StoredPost = tuple[bytes, bytes, int]
+"""Head and content of a post, and the conversation that it is in."""
 
 
 class Stored:
@@ -43,11 +43,11 @@ class Stored:
         self._posts[row_version] = said
         _trim(self._posts, self._most_posts)
 
-    async def posts(self, connection: AsyncConnection[Any], wanted: Iterable[RowVersion]) -> dict[int, StoredPost]:
+    async def posts(self, connection: Connection, wanted: Iterable[RowVersion]) -> dict[int, StoredPost]:
         """Posts by id, at least as new as asked for; those that were deleted meanwhile are absent."""
         return await _look_up(connection, _POSTS, self._posts, self._most_posts, wanted)
 
-    async def people(self, connection: AsyncConnection[Any], wanted: Iterable[RowVersion]) -> dict[int, tuple[str, bytes]]:
+    async def people(self, connection: Connection, wanted: Iterable[RowVersion]) -> dict[int, tuple[str, bytes]]:
         """Username and head of profiles by account id; those that are hidden by now are absent."""
         return await _look_up(connection, _PEOPLE, self._people, self._most_people, wanted)
 
@@ -61,7 +61,7 @@ class Stored:
 
 
 async def _look_up(
-    connection: AsyncConnection[Any], statement: str, kept: dict[RowVersion, Any], most: int, wanted: Iterable[RowVersion]
+    connection: Connection, statement: Statement, kept: dict[RowVersion, Any], most: int, wanted: Iterable[RowVersion]
 ) -> dict[int, Any]:
     found: dict[int, Any] = {}
     missing: list[int] = []
@@ -72,7 +72,7 @@ async def _look_up(
         else:
             found[row_version[0]] = known
     if missing:
-        for an_id, version, *said in await (await connection.execute(statement, (missing,))).fetchall():
+        for an_id, version, *said in await connection.rows(statement, {"ids": missing}):
             found[an_id] = kept[an_id, version] = tuple(said)
         _trim(kept, most)
     return found

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from psycopg import AsyncConnection
+from common.statements import Connection
 
 from social.rendering.visibility import WISHES_TO_MEET
 
@@ -73,7 +73,7 @@ class Suggestion:
     reasons: list[str]
 
 
-async def suggestions(connection: AsyncConnection[Any], viewer: int, featured: Sequence[str], limit: int) -> list[Suggestion]:
+async def suggestions(connection: Connection, viewer: int, featured: Sequence[str], limit: int) -> list[Suggestion]:
     """People who wish to be found and whom the viewer neither follows, asked, blocks, mutes nor dismissed; `featured` by the server's operator."""
     parameters = {"viewer": viewer, "featured": list(featured), "order": list(REASONS), "limit": limit}
     return [Suggestion(row[0], row[1]) for row in await (await connection.execute(_FOUND, parameters)).fetchall()]

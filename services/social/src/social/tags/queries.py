@@ -8,8 +8,8 @@ from typing import Any, Final
 from common.addresses import tag_url
 from common.ids import first_id_at
 from common.paging import Page
+from common.statements import Connection
 from common.times import now
-from psycopg import AsyncConnection
 
 _USE: Final = """
     SELECT h.name, (s.created_at AT TIME ZONE 'UTC')::date AS day, count(*), count(DISTINCT s.author_id)
@@ -34,7 +34,7 @@ Use = dict[str, tuple[int, int]]
 """How often, and by how many, a hashtag was used on a day (`2026-01-31`)."""
 
 
-async def as_json(connection: AsyncConnection[Any], public_url: str, viewer: int, names: Sequence[str]) -> list[dict[str, Any]]:
+async def as_json(connection: Connection, public_url: str, viewer: int, names: Sequence[str]) -> list[dict[str, Any]]:
     """Tags with their use on the last seven days, told by the first second of each in UTC; one that nobody used yet is as good as any."""
     if not names:
         return []
@@ -57,7 +57,7 @@ async def as_json(connection: AsyncConnection[Any], public_url: str, viewer: int
     ]
 
 
-async def beginning(connection: AsyncConnection[Any], prefix: str, limit: int, offset: int) -> list[str]:
+async def beginning(connection: Connection, prefix: str, limit: int, offset: int) -> list[str]:
     """Hashtags that begin so, the exact one first, then by use."""
     name = prefix.strip().removeprefix("#").lower()
     escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -67,7 +67,7 @@ async def beginning(connection: AsyncConnection[Any], prefix: str, limit: int, o
     return [row[0] for row in await (await connection.execute(_BEGINNING, parameters)).fetchall()]
 
 
-async def followed(connection: AsyncConnection[Any], owner: int, page: Page) -> tuple[list[str], list[int]]:
+async def followed(connection: Connection, owner: int, page: Page) -> tuple[list[str], list[int]]:
     """What somebody follows: names, and ids to page by, the latest first."""
     rows = await (await connection.execute(_FOLLOWED[page.upwards], (owner, page.below, page.above, page.limit))).fetchall()
     if page.upwards:
@@ -75,7 +75,7 @@ async def followed(connection: AsyncConnection[Any], owner: int, page: Page) -> 
     return [row[0] for row in rows], [row[1] for row in rows]
 
 
-async def _use(connection: AsyncConnection[Any], names: Sequence[str]) -> dict[str, Use]:
+async def _use(connection: Connection, names: Sequence[str]) -> dict[str, Use]:
     found: dict[str, Use] = defaultdict(dict)
     since = first_id_at(now() - timedelta(days=8))
     for name, day, uses, people in await (await connection.execute(_USE, {"names": list(names), "since": since})).fetchall():
@@ -83,7 +83,7 @@ async def _use(connection: AsyncConnection[Any], names: Sequence[str]) -> dict[s
     return found
 
 
-async def _own(connection: AsyncConnection[Any], viewer: int, names: Sequence[str]) -> set[tuple[str, str]]:
+async def _own(connection: Connection, viewer: int, names: Sequence[str]) -> set[tuple[str, str]]:
     """Which of the hashtags somebody follows or features."""
     if not viewer:
         return set()
