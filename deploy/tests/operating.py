@@ -29,6 +29,12 @@ def settled(stack: Stack) -> bool:
     return all(line.split()[-1] in ("0", "read") for line in operate(stack, "lag").splitlines())
 
 
+def unsent(stack: Stack) -> int:
+    """How many events no broker has yet."""
+    waiting = (run(stack, service, "SELECT count(*) FROM outbox WHERE published_at IS NULL") for service in ("auth", "posts", "social"))
+    return sum(int(str(rows[0][0])) for rows in waiting)
+
+
 def mailed(stack: Stack, *besides: Person) -> list[tuple[object, ...]]:
     """Who was mailed what for, but for some people. Announcements are mailed to all in their own time and left out."""
     left_out = ", ".join(person.id for person in besides) or "0"

@@ -126,8 +126,8 @@ def process(running_town: Town, keys: tuple[str, str]) -> Iterator[Process]:
         (b"GET " + OPEN.encode() + b"?a=" + b"a" * 9_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", {414}),
         (b"GET " + OPEN.encode() + b"?a=" + b"a" * 100_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", {414}),
         (b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", {404, 414}),
-        (b"BREW " + OPEN.encode() + b" HTTP/1.1\r\n" + HOST + b"\r\n", {405}),
-        (b"A" * 5_000 + b" " + OPEN.encode() + b" HTTP/1.1\r\n" + HOST + b"\r\n", {405}),
+        (b"BREW " + OPEN.encode() + b" HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
+        (b"A" * 5_000 + b" " + OPEN.encode() + b" HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
         (b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n", {405}),
         (b"G@T / HTTP/1.1\r\n" + HOST + b"\r\n", {400, 405}),
         (b"CONNECT evil.example:80 HTTP/1.1\r\n" + HOST + b"\r\n", {400, 405}),
@@ -182,6 +182,8 @@ def test_nobody_speaks_http_2_without_tls(process: Process) -> None:
         b"Content-Length: 0\r\nContent-Length: %d" % len(SMUGGLED),
         b"Content-Length: %d\r\nContent-Length: 0" % len(SMUGGLED),
         b"Content-Length: 0, %d" % len(SMUGGLED),
+        b"Content-Length: %d\r\nContent-Length: %d" % (len(SMUGGLED), len(SMUGGLED)),
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\nContent-Length: 50\r\nHost: evil\r\n\r\n",
         b"Content-Length: +5",
         b"Content-Length: -1",
         b"Content-Length: 0x5",
@@ -212,7 +214,6 @@ def test_nobody_speaks_http_2_without_tls(process: Process) -> None:
         ),
         b"Transfer-Encoding: chunked\r\n\r\n3;a\nb\r\na=b\r\n0\r\n\r\n",
         b"Transfer-Encoding: chunked\r\n\r\n3\na=b\n0\n\n",
-        b"Transfer-Encoding: chunked\r\n\r\n3;" + b"e" * 100_000 + b"\r\na=b\r\n0\r\n\r\n",
     ],
 )
 def test_a_request_whose_end_is_in_doubt_is_refused_with_all_that_follows(process: Process, town: Town, framing: bytes) -> None:
@@ -241,9 +242,9 @@ def test_two_framings_are_made_one_and_nothing_follows_them(process: Process, to
     "framed",
     [
         b"Content-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
-        b"Content-Length: %d\r\nContent-Length: %d\r\n\r\n" % (len(SMUGGLED), len(SMUGGLED)) + SMUGGLED,
+        b"Transfer-Encoding: chunked\r\n\r\n%x;" % len(SMUGGLED) + b"e" * 100_000 + b"\r\n" + SMUGGLED + b"\r\n0\r\n\r\n",
         b"Transfer-Encoding: chunked\r\n\r\n%x;extension=1\r\n" % len(SMUGGLED) + SMUGGLED + b"\r\n0\r\n\r\n",
-        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(SMUGGLED) + SMUGGLED + b"\r\n0\r\nContent-Length: 50\r\nHost: evil\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(SMUGGLED) + SMUGGLED + b"\r\n0\r\nX-Length: 50\r\nHost: evil\r\n\r\n",
     ],
 )
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The process of the gateway: an ASGI application for granian."""
+"""The process of the gateway: an ASGI application."""
 
 import asyncio
 from contextlib import suppress
