@@ -71,6 +71,7 @@ class Consumers:
         self._servers = servers
         self._database = database
         self._waiting: dict[str, str] = {}
+        self._ending = asyncio.Event()
         self._dead_in_a_row: dict[str, int] = {}
         self._producer: AIOKafkaProducer | None = None
         self._after: Callable[[ConsumerRecord], Awaitable[None]] | None = None
@@ -126,6 +127,7 @@ class Consumers:
         return "; ".join(f"{topic}: {reason}" for topic, reason in self._waiting.items()) or None
 
     async def stop(self) -> None:
+        self._ending.set()
         await self.broker.stop()
         if self._producer is not None:
             await self._producer.stop()
@@ -242,7 +244,8 @@ class Consumers:
         in_a_row = self._dead_in_a_row.get(topic, 0) + 1
         if in_a_row > _MAX_DEAD_IN_A_ROW:
             self._waiting[topic] = f"stopped after {_MAX_DEAD_IN_A_ROW} dead letters in a row, {type(error).__name__}"
-            await asyncio.sleep(_LONGEST_PAUSE)
+            with suppress(TimeoutError):  # an end doesn't wait for this, or it would cut off what is being committed then
+                await asyncio.wait_for(self._ending.wait(), _LONGEST_PAUSE)
             raise TooManyDead(topic) from error
         producer = await self._dead_letters()
         await producer.send_and_wait(
