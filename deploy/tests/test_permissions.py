@@ -489,3 +489,16 @@ def test_refusals_are_told_as_clients_expect_them(walk: Walk, role: str) -> None
 def test_nobody_changes_what_is_not_theirs(walk: Walk) -> None:
     assert walk.after == walk.before
     assert walk.word in json.dumps(walk.before["posts"])
+
+
+def test_nobody_ends_the_session_of_somebody_else(stack: Stack) -> None:
+    owner, other = stack.new_person("owner"), stack.new_person("other")
+    with stack.browser() as browser, stack.browser() as elsewhere, stack.browser() as stranger:
+        for visitor, person in ((browser, owner), (elsewhere, owner), (stranger, other)):
+            assert stack.submit(visitor, "/login", "/login", identifier=person.name, password=PASSWORD).status_code == 303
+        fields, target = stack.form(elsewhere, "/settings", "/settings/devices")
+        token = stack.form(stranger, "/settings", "/settings/mail")[0]["csrf_token"]
+        assert stranger.post(target, data={**fields, "csrf_token": token}).status_code == 303  # as if there were none
+        assert f"@{owner.name}" in browser.get("/").text
+        assert elsewhere.post(target, data=fields).status_code == 303
+        wait_for(lambda: f"@{owner.name}" not in browser.get("/").text, "the session to end for its owner")
