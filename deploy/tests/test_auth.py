@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psycopg
-from operating import operate
-from stack import Stack, wait_for
+from operating import operate, run
+from stack import Person, Stack, picture, wait_for
 
 
 def log_in(stack: Stack, name: str, password: str = "correct horse battery", **more: str) -> httpx.Client:
@@ -171,3 +171,69 @@ def test_the_first_admin_is_made_on_the_command_line(stack: Stack) -> None:
     password = made.rsplit("password: ", 1)[1].strip()
     browser = log_in(stack, name, password)
     assert "<textarea" in browser.get("/announcements").text
+
+
+def live(stack: Stack) -> tuple[Person, Person, str, str]:
+    """Somebody with a post in every service, and a friend who knows them; the word of the post, and its id."""
+    leaver, friend = stack.new_person("leaver"), stack.new_person("friend")
+    word = f"farewell{secrets.token_hex(4)}"
+    leaver.follow(friend)
+    friend.follow(leaver)
+    media = leaver.client.post("/api/v2/media", files={"file": ("p.jpg", picture())}, data={"description": word}).json()["id"]
+    post = leaver.write(f"{word} @{friend.name}", media_ids=[media])["id"]
+    leaver.write(f"@{friend.name} {word}", visibility="direct")
+    own = friend.write("still here")["id"]
+    leaver.post(f"/api/v1/statuses/{own}/favourite")
+    leaver.post("/api/v1/lists", title=word)
+    wait_for(lambda: friend.get("/api/v2/search", q=word, type="statuses")["statuses"], "the post by its word")
+    wait_for(lambda: len(friend.get("/api/v1/notifications", account_id=leaver.id)) == 4, "what the friend is told")
+    assert friend.get(f"/api/v1/statuses/{own}")["favourites_count"] == 1
+    return leaver, friend, word, post
+
+
+def gone_everywhere(stack: Stack, leaver: Person, friend: Person, word: str, post: str) -> None:
+    def nothing_left() -> bool:
+        answers = [
+            friend.client.get(f"/api/v1/statuses/{post}").status_code == 404,
+            friend.client.get(f"/api/v1/accounts/{leaver.id}").status_code == 404,
+            friend.get("/api/v2/search", q=word) | {"highlights": {}} == {"accounts": [], "statuses": [], "hashtags": [], "highlights": {}},
+            friend.get("/api/v1/accounts/search", q=leaver.name) == [],
+            friend.get("/api/v1/notifications", account_id=leaver.id) == [],
+            friend.get("/api/v1/conversations") == [] or word not in str(friend.get("/api/v1/conversations")),
+        ]
+        return all(answers)
+
+    wait_for(nothing_left, "everything to be gone")
+    me = friend.get("/api/v1/accounts/verify_credentials")
+    assert (me["followers_count"], me["following_count"]) == (0, 0)
+    assert [entry["favourites_count"] for entry in friend.get(f"/api/v1/accounts/{friend.id}/statuses")] == [0]
+    only = f"account_id = {leaver.id}"
+    assert run(stack, "auth", f"SELECT email, password_hash FROM accounts WHERE id = {leaver.id}") == [("", "")]
+    assert run(stack, "posts", f"SELECT count(*) FROM posts WHERE author_id = {leaver.id} AND deleted_at IS NULL") == [(0,)]
+    assert run(stack, "social", f"SELECT display_name, note_source FROM profiles WHERE {only}") == [("", "")]
+    assert run(stack, "notify", f"SELECT username FROM people WHERE {only}") == [("",)]
+    assert run(stack, "translate", f"SELECT count(*) FROM sources WHERE author_id = {leaver.id} AND html <> ''") == [(0,)]
+
+
+def test_somebody_deletes_their_account_and_it_is_gone_in_every_service(stack: Stack) -> None:
+    leaver, friend, word, post = live(stack)
+    browser, elsewhere = log_in(stack, leaver.name), log_in(stack, leaver.name)
+    wrong = stack.submit(browser, "/settings/delete", "/settings/delete", current="something else")
+    assert (wrong.status_code, "The current password is wrong" in wrong.text) == (422, True)
+    assert leaver.get("/api/v1/accounts/verify_credentials")["id"] == leaver.id
+    answer = stack.submit(browser, "/settings/delete", "/settings/delete", current="correct horse battery")
+    assert answer.status_code == 303, answer.text
+    assert "Your account is deleted." in browser.get("/").text
+    assert leaver.client.get("/api/v1/accounts/verify_credentials").status_code == 401
+    assert f"@{leaver.name}" not in elsewhere.get("/").text
+    assert friend.client.get(f"/api/v1/accounts/{leaver.id}").status_code == 404
+    again = stack.submit(browser, "/login", "/login", identifier=leaver.name, password="correct horse battery")
+    assert again.status_code == 401
+    gone_everywhere(stack, leaver, friend, word, post)
+
+
+def test_an_operator_deletes_an_account(stack: Stack) -> None:
+    leaver, friend, word, post = live(stack)
+    assert f"{leaver.name} is deleted" in operate(stack, "accounts", "delete-account", leaver.name, "--yes")
+    wait_for(lambda: leaver.client.get("/api/v1/accounts/verify_credentials").status_code == 401, "the token to end")
+    gone_everywhere(stack, leaver, friend, word, post)

@@ -162,6 +162,26 @@ async def test_what_is_no_form_and_no_object_is_refused_in_words(door: "Door", t
     assert town.asked() == []
 
 
+async def test_what_no_service_could_be_told_is_refused_in_words(door: "Door", town: "Town") -> None:
+    async with door.client(town.know("adas")) as client:
+        answers = [
+            await client.post("/api/v1/statuses", files={"status": ("status.txt", b"a file", "text/plain")}),
+            await client.post("/api/v1/statuses", files={"poll[options][]": ("status.txt", b"a file", "text/plain")}),
+            await client.post(
+                "/api/v1/statuses", content=b"--x\r\nA\xc2: b\r\n", headers={"Content-Type": "multipart/form-data; boundary=x"}
+            ),
+            await client.put(f"/api/v1/statuses/{POST_ID}", content=b'{"status": "\\ud800"}', headers={"Content-Type": "application/json"}),
+        ]
+    told = [(answer.status_code, answer.json()["error"]) for answer in answers]
+    assert told == [
+        (422, "Validation failed: status: should be text, not a file"),
+        (422, "Validation failed: poll.options.0: should be text, not a file"),
+        (422, "Validation failed: body: Invalid multipart data."),
+        (422, "Validation failed: body: not valid JSON"),
+    ]
+    assert town.asked() == []
+
+
 async def test_an_edit_is_carried_like_a_new_post(door: "Door", town: "Town", rendered: dict[str, Any]) -> None:
     async with door.client(town.know("adas")) as client:
         answer = await client.put(f"/api/v1/statuses/{POST_ID}", json={"status": "hello"})

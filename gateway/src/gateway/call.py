@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl
 
 from common.bodies import read_fields
 from common.identity import Identity
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 
@@ -37,7 +39,7 @@ class Call:
         return max(least, min(int(value), most)) if value.isascii() and value.isdigit() and len(value) < 10 else default
 
     async def fields(self) -> dict[str, Any]:
-        """Body and query as one mapping, from JSON or a form; raises `RequestValidationError`."""
+        """Body and query as one mapping, from JSON or a form without files; raises `RequestValidationError`."""
         sent = False
 
         async def receive() -> dict[str, Any]:
@@ -55,4 +57,15 @@ class Call:
             "query_string": self.query.encode("latin-1"),
             "headers": headers,
         }
-        return await read_fields(Request(scope, receive))
+        found = await read_fields(Request(scope, receive))
+        _refuse_files(found)
+        return found
+
+
+def _refuse_files(value: Any, place: tuple[str | int, ...] = ("body",)) -> None:
+    """Raise `RequestValidationError` for an upload where only text can be meant: it couldn't be sent on as JSON."""
+    if isinstance(value, UploadFile):
+        raise RequestValidationError([{"type": "string_type", "loc": place, "msg": "should be text, not a file", "input": None}])
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in inside:
+        _refuse_files(part, (*place, name))

@@ -13,7 +13,10 @@ APP: Final = "app"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way in. `compose` names the function in `gateway.compose` that answers; without it bytes pass through to the service."""
+    """One way in. `compose` names the function in `gateway.compose` that answers; without it bytes pass through to the service.
+
+    Where anybody may read, a scope is asked of those who bring a token: they see more than others do, all that is for themselves.
+    """
 
     method: str
     template: str
@@ -58,16 +61,16 @@ ROUTES: Final[tuple[Route, ...]] = (
     _user("PATCH", "/api/v1/accounts/update_credentials", "social", "write:accounts"),
     _user("DELETE", "/api/v1/profile/{kind}", "social", "write:accounts"),
     _user("GET", "/api/v1/preferences", "social", "read:accounts"),
-    Route("GET", "/api/v1/accounts/lookup", "social"),
+    Route("GET", "/api/v1/accounts/lookup", "social", scope="read:accounts"),
     Route("GET", "/api/v1/accounts/search", "social", scope="read:accounts"),
     _user("GET", "/api/v1/accounts/relationships", "social", "read:follows"),
     _user("GET", "/api/v1/accounts/familiar_followers", "social", "read:follows"),
-    Route("GET", "/api/v1/accounts", "social"),
-    Route("GET", _ACCOUNT, "social"),
-    Route("GET", f"{_ACCOUNT}/statuses", "social"),
-    Route("GET", f"{_ACCOUNT}/followers", "social"),
-    Route("GET", f"{_ACCOUNT}/following", "social"),
-    Route("GET", f"{_ACCOUNT}/endorsements", "social"),
+    Route("GET", "/api/v1/accounts", "social", scope="read:accounts"),
+    Route("GET", _ACCOUNT, "social", scope="read:accounts"),
+    Route("GET", f"{_ACCOUNT}/statuses", "social", scope="read:statuses"),
+    Route("GET", f"{_ACCOUNT}/followers", "social", scope="read:accounts"),
+    Route("GET", f"{_ACCOUNT}/following", "social", scope="read:accounts"),
+    Route("GET", f"{_ACCOUNT}/endorsements", "social", scope="read:accounts"),
     Route("GET", f"{_ACCOUNT}/featured_tags", "social"),
     *(
         _user("POST", f"{_ACCOUNT}/{verb}", "social", scope)
@@ -101,8 +104,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     _user("GET", "/api/v1/blocks", "social", "read:blocks"),
     _user("GET", "/api/v1/mutes", "social", "read:mutes"),
     _user("GET", "/api/v1/timelines/home", "social", "read:statuses"),
-    Route("GET", "/api/v1/timelines/public", "social"),
-    Route("GET", "/api/v1/timelines/tag/{name}", "social"),
+    Route("GET", "/api/v1/timelines/public", "social", scope="read:statuses"),
+    Route("GET", "/api/v1/timelines/tag/{name}", "social", scope="read:statuses"),
     _user("GET", "/api/v1/timelines/list/{id}", "social", "read:lists"),
     _user("GET", "/api/v1/lists", "social", "read:lists"),
     _user("POST", "/api/v1/lists", "social", "write:lists"),
@@ -115,11 +118,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     _user("GET", f"{_ACCOUNT}/lists", "social", "read:lists"),
     _user("GET", "/api/v1/favourites", "social", "read:favourites"),
     _user("GET", "/api/v1/bookmarks", "social", "read:bookmarks"),
-    Route("GET", "/api/v1/statuses", "social"),
-    Route("GET", _STATUS, "social"),
-    Route("GET", f"{_STATUS}/context", "social"),
-    Route("GET", f"{_STATUS}/favourited_by", "social"),
-    Route("GET", f"{_STATUS}/reblogged_by", "social"),
+    Route("GET", "/api/v1/statuses", "social", scope="read:statuses"),
+    Route("GET", _STATUS, "social", scope="read:statuses"),
+    Route("GET", f"{_STATUS}/context", "social", scope="read:statuses"),
+    Route("GET", f"{_STATUS}/favourited_by", "social", scope="read:accounts"),
+    Route("GET", f"{_STATUS}/reblogged_by", "social", scope="read:accounts"),
     *(
         _user("POST", f"{_STATUS}/{verb}", "social", scope, limit)
         for verb, scope, limit in (

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from common.api import create_api
 from common.bodies import body, nest, read_fields
@@ -164,3 +165,24 @@ def test_no_combination_of_names_breaks_it(items: list[tuple[str, str]]) -> None
 @given(st.dictionaries(st.text("abc", min_size=1), st.lists(st.text(), min_size=1), max_size=5))
 def test_plain_lists_come_back_whole(lists: dict[str, list[str]]) -> None:
     assert nest([(f"{name}[]", value) for name, values in lists.items() for value in values]) == lists
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"), [("application/json", b'{"a": 1%s}' % (b"0" * 40)), ("application/json", b'{"a": "\\ud800"}')]
+)
+async def test_what_could_not_be_sent_on_is_refused_or_made_sendable(client: httpx.AsyncClient, kind: str, content: bytes) -> None:
+    answer = await client.post("/fields", content=content, headers={"content-type": kind})
+    assert (answer.status_code, answer.json()) in (
+        (200, {"a": 1e40}),
+        (422, {"error": "Validation failed: body: not valid JSON", "code": "validation_failed"}),
+    )
+    orjson.dumps(answer.json())
+
+
+async def test_a_form_that_is_none_is_refused_outside_of_an_application_too() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"--x\r\nContent-Disposition\xc2: form-data\r\n", "more_body": False}
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    with pytest.raises(RequestValidationError, match="Invalid multipart data"):
+        await read_fields(Request({"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": headers}, receive))

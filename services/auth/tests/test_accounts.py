@@ -256,3 +256,29 @@ async def test_many_wrong_links_at_the_same_time_are_all_told_so(doors: "Doors")
     link = await doors.link("confirmation_requested")
     answers = await asyncio.gather(*(doors.internal("confirmations/use", token=f"{link}{n}") for n in range(8)))
     assert {answer.status_code for answer in answers} == {422}
+
+
+async def test_a_deleted_account_leaves_its_name_and_nothing_else(doors: "Doors") -> None:
+    ada = await doors.register()
+    session = (await doors.log_in()).json()["session"]
+    await doors.internal("resets", email="ada@example.org")
+    link = await doors.link("reset_requested")
+    wrong = await doors.client.post("/internal/deletions", json={"password": "something else"}, headers=doors.person(ada))
+    assert (wrong.status_code, wrong.json()["error"]) == (401, "The current password is wrong")
+    assert (await doors.introspect(session)) is not None
+    gone = await doors.client.post("/internal/deletions", json={"password": doors.password}, headers=doors.person(ada))
+    told = gone.json()["event"]
+    assert (told["deleted"], told["state"], told["username"]) == (True, "disabled", f"deleted_{ada}")
+    assert [event["type"] for event in await doors.events("account.deleted")] == ["account.deleted"]
+    assert await doors.introspect(session) is None
+    assert (await doors.log_in()).status_code == (await doors.log_in("ada@example.org")).status_code == 401
+    assert (await doors.internal("resets/use", token=link, password="an entirely new one")).status_code == 422
+    assert await doors.run("SELECT count(*) FROM accounts WHERE email || password_hash <> ''") == 0
+    assert await doors.run("SELECT count(*) FROM tokens WHERE ip IS NOT NULL OR user_agent IS NOT NULL") == 0
+    again = {"username": "ada", "email": "ada@example.org", "password": doors.password, "agreement": True}
+    refused = await doors.internal("registrations", **again)
+    assert {name: [problem["error"] for problem in problems] for name, problems in refused.json()["details"].items()} == {
+        "username": ["ERR_TAKEN"]
+    }
+    assert (await doors.internal("registrations", **again | {"username": "ada_again"})).status_code == 200
+    assert (await doors.client.post("/internal/deletions", json={"password": doors.password}, headers=doors.person(ada))).status_code == 404

@@ -150,3 +150,22 @@ async def test_asking_for_resets_ends_for_one_address_and_for_one_mailbox(doors:
 
     assert [await ask("Nobody@example.org", f"192.0.2.{n}") for n in range(6)] == [202] * 5 + [429]
     assert [await ask(f"{n}@example.org", "198.51.100.1") for n in range(21)] == [202] * 20 + [429]
+
+
+async def test_guessing_an_apps_secret_ends_for_one_address_and_good_clients_elsewhere_go_on(
+    doors: "Doors", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auth.api.oauth.CLIENT_PER_ADDRESS", Limit("client-ip", 3, 900))
+    app = await doors.app()
+    wrong = {"client_id": app["client_id"], "client_secret": "guessed", "grant_type": "client_credentials"}
+    right = {**wrong, "client_secret": app["client_secret"]}
+    token = (await doors.client.post("/oauth/token", data=right)).json()["access_token"]
+
+    async def ask(path: str, fields: dict[str, str], ip: str = "203.0.113.5") -> int:
+        return (await doors.client.post(path, data=fields, headers={"X-Forwarded-For": ip})).status_code
+
+    assert [await ask("/oauth/token", right) for _ in range(5)] == [200] * 5
+    assert [await ask("/oauth/token", wrong), await ask("/oauth/revoke", {**wrong, "token": token})] == [401, 403]
+    assert [await ask("/oauth/token", {**right, "grant_type": "authorization_code", "code": "guessed"})] == [400]
+    assert [await ask("/oauth/token", right), await ask("/oauth/revoke", {**right, "token": token})] == [429, 429]
+    assert await ask("/oauth/token", right, ip="203.0.113.6") == 200

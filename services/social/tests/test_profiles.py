@@ -92,6 +92,8 @@ async def test_fields_come_as_clients_send_them(world: "World", body: dict[str, 
     (ada,) = await world.people("ada")
     changed = await change(world, ada, **body)
     assert [(field["name"], field["value"]) for field in changed["source"]["fields"]] == [("Web", "example.org"), ("Tea", "green")]
+    kept = await change(world, ada, json={"fields_attributes": None})
+    assert kept["fields"] == (await change(world, ada, json={}))["fields"] != []
     assert (await change(world, ada, json={"fields_attributes": []}))["fields"] == []
 
 

@@ -101,6 +101,7 @@ _PAGES: Final[list[tuple[str, Page, list[str]]]] = [
     ("/settings/filters/{id}/delete", filters.remove, ["POST"]),
     ("/settings/password", profiles.change_password, ["POST"]),
     ("/settings/devices", profiles.end_session, ["POST"]),
+    ("/settings/delete", accounts.delete_account, _BOTH),
     ("/people", profiles.directory, ["GET"]),
     ("/suggestions/{id}/dismiss", profiles.dismiss, ["POST"]),
     ("/follow_requests", profiles.requests, _BOTH),

@@ -116,6 +116,10 @@ class ChangePassword(PageForm):
     new = PasswordField("New password", [InputRequired(), Length(min=8, max=128)], render_kw={"autocomplete": "new-password"})
 
 
+class DeleteAccount(PageForm):
+    current = PasswordField("Current password", [InputRequired(), Length(max=1000)], render_kw={"autocomplete": "current-password"})
+
+
 class MailChoice(PageForm):
     follow = BooleanField("Somebody follows me")
     comment = BooleanField("Somebody answers me")

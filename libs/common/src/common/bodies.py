@@ -1,15 +1,16 @@
 """Request bodies as clients of the Mastodon API send them: JSON, urlencoded or multipart, with Rails-style names such as `media_ids[]`."""
 
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
+import orjson
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -23,7 +24,10 @@ async def read_fields(request: Request) -> dict[str, Any]:
     fields = nest(list(request.query_params.multi_items()))
     kind = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
     if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        form = await request.form(max_fields=_MAX_FIELDS, max_files=4)
+        try:
+            form = await request.form(max_fields=_MAX_FIELDS, max_files=4)
+        except MultiPartException as error:  # outside of an application; inside of one it is an answer with status 400 already
+            raise RequestValidationError([{"type": "value_error", "loc": ("body",), "msg": error.message, "input": None}]) from error
         fields.update(nest(list(form.multi_items())))
     else:
         raw = await request.body()
@@ -125,8 +129,8 @@ def _add(entries: list[Any], path: list[str], value: Any) -> None:
 
 def _json_object(raw: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        value = orjson.loads(raw)  # stricter than `json`: neither NaN nor halves of surrogate pairs, which nobody could send on or store
+    except ValueError as error:
         raise RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": "not valid JSON", "input": None}]) from error
     if not isinstance(value, dict):
         raise RequestValidationError([{"type": "dict_type", "loc": ("body",), "msg": "should be a JSON object", "input": None}])

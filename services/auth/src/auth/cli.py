@@ -92,12 +92,29 @@ def revoke_tokens(username: str) -> None:
     typer.echo(f"{username} is logged out everywhere")
 
 
+@cli.command()
+def delete_account(username: str, yes: Annotated[bool, typer.Option("--yes", help="don't ask")] = False) -> None:
+    """Delete an account and all that belongs to it, in every service, for good; its name stays taken."""
+    if not yes:
+        typer.confirm(f"Delete {username} with all posts and pictures? There is no way back", abort=True)
+
+    async def work(session: AsyncSession, settings: Settings) -> None:
+        await accounts.erase(session, await queries.account(session, (await _named(session, username)).id, lock=True))
+
+    _run(work)
+    typer.echo(f"{username} is deleted")
+
+
 @cli.command("list")
 def list_accounts(limit: int = 100) -> None:
     """The newest accounts: name, role, state, when."""
 
     async def work(session: AsyncSession, settings: Settings) -> list[AccountRow]:
-        return list((await session.scalars(select(AccountRow).order_by(AccountRow.id.desc()).limit(limit))).all())
+        return list(
+            (
+                await session.scalars(select(AccountRow).where(AccountRow.deleted_at.is_(None)).order_by(AccountRow.id.desc()).limit(limit))
+            ).all()
+        )
 
     for row in _run(work):
         typer.echo(f"{row.username}\t{row.role}\t{row.state}\t{row.created_at:%Y-%m-%d %H:%M}")

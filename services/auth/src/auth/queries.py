@@ -45,8 +45,8 @@ async def introspect(database: Database, token: str) -> Introspection:
 
 
 async def account(session: AsyncSession, account_id: int, *, lock: bool = False) -> AccountRow:
-    """Return an account; raises `NotFound`."""
-    statement = select(AccountRow).where(AccountRow.id == account_id)
+    """Return an account; raises `NotFound`, for a deleted one, too."""
+    statement = select(AccountRow).where(AccountRow.id == account_id, AccountRow.deleted_at.is_(None))
     row = (await session.scalars(statement.with_for_update() if lock else statement)).one_or_none()
     if row is None:
         raise NotFound
@@ -57,7 +57,7 @@ async def account_by_identifier(session: AsyncSession, identifier: str) -> Accou
     """Find somebody by name or address."""
     wanted = identifier.strip()
     column, value = (AccountRow.email_key, address_key(wanted)) if "@" in wanted else (AccountRow.username, wanted.lower())
-    return (await session.scalars(select(AccountRow).where(column == value))).one_or_none()
+    return (await session.scalars(select(AccountRow).where(column == value, AccountRow.deleted_at.is_(None)))).one_or_none()
 
 
 async def app(session: AsyncSession, client_id: str) -> AppRow | None:

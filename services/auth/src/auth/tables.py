@@ -14,7 +14,7 @@ class Base(DeclarativeBase):
 
 
 class AccountRow(Base):
-    """Who there is. `state`: unconfirmed, active, suspended, disabled."""
+    """Who there is. `state`: unconfirmed, active, suspended, disabled. Of a deleted account only the name stays, so that nobody takes it."""
 
     __tablename__ = "accounts"
 
@@ -29,16 +29,19 @@ class AccountRow(Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
 
     def as_event(self) -> AccountState:
+        deleted = self.deleted_at is not None
         return AccountState(
             account_id=self.id,
             version=self.version,
-            username=self.username,
+            username=f"deleted_{self.id}" if deleted else self.username,
             state=self.state,
             role=self.role,
             locale=self.locale,
             created_at=self.created_at,
+            deleted=deleted,
         )
 
 

@@ -33,6 +33,7 @@ RESET_PER_ADDRESS = Limit("reset-ip", 20, 3600)
 LINK_PER_ADDRESS = Limit("link-ip", 30, 900)
 RESEND_PER_ACCOUNT = Limit("resend-account", 5, 3600)
 PASSWORD_PER_ACCOUNT = Limit("password-account", 10, 900)
+CLIENT_PER_ADDRESS = Limit("client-ip", 300, 900)
 APPS_PER_ADDRESS = Limit("apps-ip", 100, 3600)
 
 

@@ -75,6 +75,24 @@ async def log_out(visitor: Visitor) -> Response:
     return response
 
 
+async def delete_account(visitor: Visitor) -> Response:
+    """Delete one's own account for good, after asking for the password."""
+    visitor.require_login()
+    if visitor.request.method == "GET":
+        return visitor.page("delete_account.html", form=forms.filled(forms.DeleteAccount, visitor.token))
+    form = forms.filled(forms.DeleteAccount, visitor.token, await visitor.form())
+    if not form.validate():
+        return visitor.page("delete_account.html", 422, form=form)
+    answer = await visitor.call("auth", "POST", "/internal/deletions", json={"password": form.current.data})
+    if not answer.ok:
+        return visitor.page("delete_account.html", 422 if answer.status == 401 else answer.status, form=form, problem=visitor.told(answer))
+    visitor.backend.identities.forget(visitor.identity.account_id, None)
+    await visitor.backend.carry_account(answer.json()["event"])
+    response = visitor.redirect("/", visitor._("Your account is deleted."))
+    response.delete_cookie(visitor.cookie_name, path="/", secure=visitor.secure, httponly=True, samesite="lax")
+    return response
+
+
 async def reset(visitor: Visitor) -> Response:
     """Ask for a link to choose a new password; the answer is the same for every address."""
     form = forms.filled(forms.AskReset, visitor.token)

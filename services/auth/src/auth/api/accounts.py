@@ -72,6 +72,10 @@ class PasswordChange(BaseModel):
     new: str = Field(max_length=1000)
 
 
+class Deletion(BaseModel):
+    password: str = Field(max_length=1000)
+
+
 class LocaleChange(BaseModel):
     locale: str = Field(pattern="^[a-z]{2}$")
 
@@ -167,6 +171,15 @@ async def change_password(
     await throttles.count(PASSWORD_PER_ACCOUNT, str(caller.account_id))
     await accounts.change_password(session, passwords, caller.account_id, change.current, change.new, caller.token_id)
     return {}
+
+
+@router.post("/internal/deletions", **HIDDEN)
+async def delete_account(
+    asked: Deletion, caller: User, session: Transaction, passwords: ThePasswords, throttles: TheThrottles
+) -> Registered:
+    """Delete one's own account for good, knowing its password; 401 when that is wrong."""
+    await throttles.count(PASSWORD_PER_ACCOUNT, str(caller.account_id))
+    return Registered(event=await accounts.delete_own(session, passwords, caller.account_id, asked.password))
 
 
 @router.post("/internal/locale", **HIDDEN)

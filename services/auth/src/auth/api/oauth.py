@@ -5,15 +5,17 @@ from binascii import Error as Base64Error
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from common.api import Caller, Transaction, error_answer
+from common.api import ADatabase, Caller, Transaction, error_answer
 from common.bodies import body, described
 from common.errors import LoginRequired
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.commands import oauth
 from auth.deps import ASettings, ClientIp, ThePasswords, TheThrottles
-from auth.throttles import APPS_PER_ADDRESS, LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS, address_range
+from auth.passwords import Passwords
+from auth.throttles import APPS_PER_ADDRESS, CLIENT_PER_ADDRESS, LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS, address_range
 
 router = APIRouter(tags=["oauth"])
 
@@ -92,13 +94,22 @@ async def verify_app(caller: Caller) -> dict[str, Any]:
 async def token(
     request: Request,
     asked: Annotated[TokenRequest, Depends(body(TokenRequest))],
-    session: Transaction,
+    database: ADatabase,
     settings: ASettings,
     passwords: ThePasswords,
     throttles: TheThrottles,
     ip: ClientIp,
 ) -> Any:
-    """Give a token for a code, for the client's own secret, or (where allowed) for a password. Errors as in RFC 6749, 5.2."""
+    """Give a token for a code, for the client's own secret, or (where allowed) for a password. Errors as in RFC 6749, 5.2; 429 after too many."""
+    if asked.grant_type == "password" and settings.password_grant:
+        await throttles.count(LOGIN_PER_ADDRESS, address_range(ip))
+        await throttles.count(LOGIN_PER_ACCOUNT, asked.username.lower())
+    async with throttles.failures(CLIENT_PER_ADDRESS, address_range(ip)), database.transaction() as session:
+        return await _token(session, request, asked, passwords if settings.password_grant else None)
+
+
+async def _token(session: AsyncSession, request: Request, asked: TokenRequest, passwords: Passwords | None) -> Any:
+    """The answer to a request for a token; without `passwords` none is taken."""
     client_id, client_secret = _client(request, asked.client_id, asked.client_secret)
     public = asked.grant_type == "authorization_code" and asked.code_verifier is not None
     app = await oauth.authenticate(session, client_id, client_secret, public=public)
@@ -110,18 +121,23 @@ async def token(
         return issued.answer()
     if asked.grant_type == "client_credentials":
         return (await oauth.client_credentials(session, app, asked.scope)).answer()
-    if asked.grant_type == "password" and settings.password_grant:
-        await throttles.count(LOGIN_PER_ADDRESS, address_range(ip))
-        await throttles.count(LOGIN_PER_ACCOUNT, asked.username.lower())
+    if asked.grant_type == "password" and passwords is not None:
         return (await oauth.password_grant(session, passwords, app, asked.username, asked.password, asked.scope)).answer()
     raise oauth.OAuthError("unsupported_grant_type", "The authorization grant type is not supported by the authorization server.")
 
 
 @router.post("/oauth/revoke", openapi_extra=described(RevokeRequest))
-async def revoke(request: Request, asked: Annotated[RevokeRequest, Depends(body(RevokeRequest))], session: Transaction) -> dict[str, Any]:
+async def revoke(
+    request: Request,
+    asked: Annotated[RevokeRequest, Depends(body(RevokeRequest))],
+    database: ADatabase,
+    throttles: TheThrottles,
+    ip: ClientIp,
+) -> dict[str, Any]:
     """End a token; one that nobody knows is ended already."""
-    client_id, client_secret = _client(request, asked.client_id, asked.client_secret)
-    await oauth.revoke(session, client_id, client_secret, asked.token)
+    async with throttles.failures(CLIENT_PER_ADDRESS, address_range(ip)), database.transaction() as session:
+        client_id, client_secret = _client(request, asked.client_id, asked.client_secret)
+        await oauth.revoke(session, client_id, client_secret, asked.token)
     return {}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from common import outbox
 from common.events import AccountState, SecurityEvent
 from common.times import now
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -101,6 +101,25 @@ async def set_state(session: AsyncSession, account_id: int, state: str) -> Accou
     account = await queries.account(session, account_id, lock=True)
     if account.state != state:
         await _change_state(session, account, state, f"account.{state}")
+    return account.as_event()
+
+
+async def delete_own(session: AsyncSession, passwords: Passwords, account_id: int, password: str) -> AccountState:
+    """Delete one's own account, knowing its password. Raises `WrongCredentials`."""
+    account = await queries.account(session, account_id, lock=True)
+    if not await passwords.verify(password, account.password_hash):
+        raise WrongCredentials("The current password is wrong")
+    return await erase(session, account)
+
+
+async def erase(session: AsyncSession, account: AccountRow) -> AccountState:
+    """Forget everything of an account but its name, which stays taken; the other services erase what is theirs as soon as they hear of it."""
+    await revoke_tokens(session, account.id)
+    await session.execute(update(TokenRow).where(TokenRow.account_id == account.id).values(ip=None, user_agent=None))
+    await session.execute(delete(RequestRow).where(RequestRow.account_id == account.id))
+    account.email, account.email_key, account.password_hash = "", f"deleted:{account.id}", ""
+    account.deleted_at, account.role = now(), "user"
+    await _change_state(session, account, "disabled", "account.deleted")
     return account.as_event()
 
 

@@ -56,7 +56,7 @@ class CredentialsChange(BaseModel):
     discoverable: bool | None = None
     indexable: bool | None = None
     hide_collections: bool | None = None
-    fields_attributes: Annotated[list[FieldAttributes] | None, BeforeValidator(as_list), Field(max_length=20)] = None
+    fields_attributes: Annotated[Annotated[list[FieldAttributes], Field(max_length=20)] | None, BeforeValidator(as_list)] = None
     source: SourceChange = SourceChange()
     avatar: Any = None
     avatar_description: str | None = Field(default=None, max_length=10_000)
