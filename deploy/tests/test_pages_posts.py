@@ -122,7 +122,7 @@ def test_people_answer_like_boost_and_keep(stack: Stack, browse: Browse) -> None
         assert stack.submit(browser, path, f"/posts/{status['id']}/{verb}").status_code == 303
     seen = author.get(f"/api/v1/statuses/{status['id']}")
     assert (seen["favourites_count"], seen["reblogs_count"]) == (0, 0)
-    assert "Nothing here yet." in words(browser.get("/bookmarks"))
+    assert "Nothing saved yet." in words(browser.get("/bookmarks"))
 
 
 def test_people_ask_and_answer_on_the_pages(stack: Stack, browse: Browse) -> None:
@@ -183,3 +183,22 @@ def test_a_post_is_translated_for_readers_of_another_language(stack: Stack, brow
         translator.mode = "ok"
     assert f"{text} again" in words(failed)
     assert "el servicio de traducción" in words(failed)
+
+
+def test_a_conversation_shows_who_answers_whom_and_folds_what_is_long(stack: Stack, browse: Browse) -> None:
+    author, other = stack.new_person("author"), stack.new_person("other")
+    post = author.write("the beginning")
+    first = other.write("an answer", in_reply_to_id=post["id"])
+    author.write("the author goes on", in_reply_to_id=post["id"])
+    below = other.write("reply 1 to the answer", in_reply_to_id=first["id"])
+    for number in range(2, 12):
+        below = other.write(f"reply {number} to the answer", in_reply_to_id=below["id"])
+    page = browse().get(f"/@{author.name}/{post['id']}")
+    said = words(page)
+    assert [said.index(text) for text in ("the beginning", "the author goes on", "an answer", "reply 1 ", "reply 11 ")] == sorted(
+        said.index(text) for text in ("the beginning", "the author goes on", "an answer", "reply 1 ", "reply 11 ")
+    )
+    assert re.findall(r'<details class="branch"( open)?>', page.text) == ["", ""]
+    assert f"Show 11 replies to {other.name}" in said
+    assert f"Show 10 replies to {other.name}" in said
+    assert said.count("Author") == 1

@@ -71,7 +71,12 @@ async def kept(visitor: Visitor) -> Response:
     which = visitor.request.url.path.strip("/")
     heading = visitor._("Saved") if which == "bookmarks" else visitor._("Favourites")
     posts, older = await feed(visitor, f"/api/v1/{which}")
-    return visitor.page("feed.html", heading=heading, posts=posts, older=older, older_path=f"/{which}", **await side(visitor))
+    empty = (
+        visitor._("Nothing saved yet. Press the bookmark under a post to find it here again. Only you can see this list.")
+        if which == "bookmarks" and not posts
+        else ""
+    )
+    return visitor.page("feed.html", heading=heading, posts=posts, empty=empty, older=older, older_path=f"/{which}", **await side(visitor))
 
 
 async def search(visitor: Visitor) -> Response:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.services import Answer
 from gateway.web import forms, i18n
 from gateway.web.pages.feeds import composer, side
+from gateway.web.threads import branches
 from gateway.web.visitor import Visitor, error_of, parsed_id
 
 _MOST_PICTURES = 4
@@ -89,7 +90,8 @@ async def _thread(visitor: Visitor, status: Any, translated: Answer | None = Non
         trouble=visitor.told(translated) if translated and not translated.ok else None,
         once=secrets.token_hex(8),
         filter_context="thread",
-        **context,
+        ancestors=context["ancestors"],
+        answers=branches(status, context["descendants"]),
         **await side(visitor),
     )
 
