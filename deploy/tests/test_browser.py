@@ -156,15 +156,16 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def browse(stack: Stack, axe: str, tmp_path: Path) -> Iterator[Callable[..., Browser]]:
-    """Opens browsers, 1280 pixels wide or as narrow as a phone, light or dark, with scripts or without."""
+    """Opens browsers, 1280 pixels wide or as narrow as a phone, light or dark, with scripts or without, with letters of the size that somebody set."""
     drivers: list[webdriver.Chrome] = []
 
-    def browser(width: int = 1280, look: str = "light", *, scripts: bool = True) -> Browser:
+    def browser(width: int = 1280, look: str = "light", *, scripts: bool = True, letters: int = 16) -> Browser:
         options = Options()
         assert CHROMIUM is not None
         options.binary_location = CHROMIUM
         for flag in (*FLAGS, f"--user-data-dir={tmp_path / f'profile{len(drivers)}'}"):
             options.add_argument(flag)
+        options.add_experimental_option("prefs", {"webkit.webprefs.default_font_size": letters})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(CHROMEDRIVER))
         drivers.append(driver)
@@ -380,6 +381,24 @@ def test_nothing_is_cut_off_on_a_phone(stack: Stack, browse: Callable[..., Brows
     ):
         browser.open(path)
         browser.look(f"phone-{re.sub(r'[^a-z]', '', path)[:40]}")
+
+
+@pytest.mark.parametrize("language", ["de", "es"])
+def test_longer_words_of_other_languages_fit_on_a_phone_and_twice_as_large_beside_it(
+    stack: Stack, browse: Callable[..., Browser], language: str
+) -> None:
+    person, author = stack.new_person("reader"), stack.new_person("author")
+    person.follow(author)
+    status = author.write("hello", poll={"options": ["tea", "coffee"], "expires_in": 3600})
+    for width, letters in ((320, 16), (1280, 32)):
+        browser = browse(width, letters=letters)
+        browser.log_in(person)
+        browser.driver.add_cookie({"name": "language", "value": language})
+        for path in ("/", "/write", f"/@{author.name}", f"/@{author.name}/{status['id']}", "/settings", "/settings/profile", "/people"):
+            browser.open(path)
+            assert browser.find("html").get_attribute("lang") == language
+            assert browser.run("return getComputedStyle(document.documentElement).fontSize") == f"{letters}px"
+            browser.look(f"{language}-{width}-{re.sub(r'[^a-z]', '', path)}")
 
 
 def test_the_pages_are_at_hand_without_a_mouse(stack: Stack, browse: Callable[..., Browser]) -> None:

@@ -1,5 +1,6 @@
 """The library Mastodon.py, as it is."""
 
+import contextlib
 import io
 import secrets
 from collections.abc import Callable
@@ -341,3 +342,96 @@ def test_mastodon_py_pages_through_the_directory(stack: Stack, log_in: Callable[
     assert {person.account["id"] for person in people} <= {account.id for account in api.directory(order="active", limit=80)}
     api.account_update_credentials(discoverable=False)
     assert people[0].account["id"] not in [account.id for account in api.directory(order="new")]
+
+
+def test_mastodon_py_writes_for_everybody_for_followers_and_for_one(stack: Stack, log_in: Callable[[Person], Mastodon]) -> None:
+    people = {name: stack.new_person(name) for name in ("author", "fan", "named", "stranger")}
+    author, fan, named, stranger = (log_in(person) for person in people.values())
+    fan.account_follow(author.me())
+    mention = f"@{people['named'].name}"
+    posts = {
+        visibility: author.status_post(f"{visibility} {mention}", visibility=visibility)
+        for visibility in ("public", "unlisted", "private", "direct")
+    }
+    assert {visibility: status.visibility for visibility, status in posts.items()} == {visibility: visibility for visibility in posts}
+
+    def seen(api: Mastodon) -> set[str]:
+        found = set()
+        for status in posts.values():
+            with contextlib.suppress(MastodonNotFoundError):
+                found.add(api.status(status).visibility)
+        return found
+
+    assert seen(stranger) == {"public", "unlisted"}
+    assert seen(fan) == {"public", "unlisted", "private"}
+    assert seen(named) == set(posts)
+    assert posts["unlisted"].id not in [status.id for status in stranger.timeline_public(limit=40)]
+    assert [status.visibility for status in stranger.account_statuses(author.me())] == ["unlisted", "public"]
+    assert [talk.last_status.id for talk in named.conversations()] == [posts["direct"].id]
+    with pytest.raises(MastodonAPIError):
+        fan.status_reblog(posts["private"])
+
+
+def test_mastodon_py_blocks_mutes_and_answers_who_asks_to_follow(stack: Stack, log_in: Callable[[Person], Mastodon]) -> None:
+    person, other, third = (log_in(stack.new_person(name)) for name in ("person", "other", "third"))
+    status = other.status_post("can this be seen?")
+    assert person.account_block(other.me()).blocking is True
+    assert [account.id for account in person.blocks()] == [other.me().id]
+    with pytest.raises(MastodonNotFoundError):
+        person.status(status)
+    with pytest.raises(MastodonAPIError):
+        other.account_follow(person.me())
+    assert person.account_unblock(other.me()).blocking is False
+    assert person.status(status).id == status.id
+    assert person.account_mute(other.me()).muting is True
+    assert [account.id for account in person.mutes()] == [other.me().id]
+    assert person.account_unmute(other.me()).muting is False
+    person.account_update_credentials(locked=True)
+    for fan in (other, third):
+        assert fan.account_follow(person.me()).requested is True
+    assert {account.id for account in person.follow_requests()} == {other.me().id, third.me().id}
+    person.follow_request_authorize(other.me())
+    person.follow_request_reject(third.me())
+    relations = person.account_relationships([other.me().id, third.me().id])
+    assert {relation.id: relation.followed_by for relation in relations} == {other.me().id: True, third.me().id: False}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_mastodon_py_uploads_every_kind_of_picture(stack: Stack, log_in: Callable[[Person], Mastodon], kind: str) -> None:
+    api, drawn = log_in(stack.new_person()), io.BytesIO()
+    Image.new("RGB", (640, 480), "teal").save(drawn, kind)
+    media = api.media_post(drawn.getvalue(), mime_type=f"image/{kind.lower()}", description="all teal", synchronous=True)
+    assert (media.type, media.description) == ("image", "all teal")
+    status = api.status_post("", media_ids=[media], spoiler_text="teal", sensitive=True)
+    assert (status.sensitive, status.spoiler_text) == (True, "teal")
+    shown = Image.open(io.BytesIO(httpx.get(status.media_attachments[0].url).content))
+    assert shown.size == (640, 480)
+    with pytest.raises(MastodonAPIError, match="422"):
+        api.media_post(b"no picture at all", mime_type=f"image/{kind.lower()}")
+
+
+def test_mastodon_py_is_refused_what_a_key_was_not_sent_with(stack: Stack, log_in: Callable[[Person], Mastodon]) -> None:
+    api = log_in(stack.new_person())
+    first = api.status_post("one", idempotency_key="same")
+    with pytest.raises(MastodonAPIError, match="422"):
+        api.status_post("two", idempotency_key="same")
+    assert [status.id for status in api.account_statuses(api.me())] == [first.id]
+
+
+def test_mastodon_py_reads_on_in_both_directions_while_posts_arrive(stack: Stack, log_in: Callable[[Person], Mastodon]) -> None:
+    author = stack.new_person("author")
+    api = log_in(author)
+    written = [author.write(f"number {number}")["id"] for number in range(7)]
+    page = api.account_statuses(api.me(), limit=3)
+    newest = page
+    read = [status.id for status in page]
+    while page := api.fetch_next(page):
+        written.append(author.write("in between")["id"])
+        read += [status.id for status in page]
+    assert read == written[6::-1]
+    later: list[str] = []
+    page = newest
+    while page := api.fetch_previous(page):
+        later = [status.id for status in page] + later
+    assert later == written[:6:-1]
+    assert api.preferences()["posting:default:visibility"] == "public"
