@@ -14,10 +14,10 @@ STACK = --port $(PORT) --data "$(DATA)"
 IMAGES := $(wildcard services/*) gateway deploy/operator
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup run stop reset logs status operate demo test test-slow check contracts lock bench bench-large chaos images up down
+.PHONY: help setup run stop reset logs status operate demo test test-slow test-clients test-browser check contracts lock bench bench-large chaos images up down
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/ready ## create the environment and install from the lock
 
@@ -53,6 +53,13 @@ test: .venv/ready ## unit, service and end-to-end tests, on two cores
 
 test-slow: .venv/ready ## what takes long: chaos in its quick form, hostile connections, toot, a browser (Debian's chromium, where it is)
 	@$(PY) -m pytest -m slow --timeout 600
+
+test-clients: .venv/ready ## other people's clients, as they are: the library Mastodon.py and the command line toot
+	@$(PY) -m pytest -m "slow or not slow" --timeout 600 deploy/tests/test_mastodon_py.py deploy/tests/test_toot.py
+
+test-browser: .venv/ready ## a real browser (Debian's chromium and chromium-driver), with and without scripts, narrow and wide, light and dark
+	@command -v chromedriver >/dev/null 2>&1 || { echo "microblog: there is no chromedriver here: install chromium and chromium-driver"; exit 1; }
+	@$(PY) -m pytest -m slow --timeout 600 deploy/tests/test_browser.py
 
 check: .venv/ready ## lint, types, import rules, contracts
 	@.venv/bin/ruff check .

@@ -4,13 +4,15 @@ import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from fakes.server import serving
 from fakes.translator import FakeTranslator
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from stack import Stack, start
+from pages import PASSWORD, Browse
+from stack import Person, Stack, start
 
 FAST = {
     "AUTH_SIGN_UPS_PER_HALF_HOUR": "100000",
@@ -35,6 +37,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory, translator: FakeTranslator) 
         running = start(folder / "data", {**FAST, **provider})
         yield running
         assert running.stop() == 0
+
+
+@pytest.fixture
+def browse(stack: Stack) -> Iterator[Browse]:
+    """Opens browsers without scripts, logged in when given somebody."""
+    opened: list[httpx.Client] = []
+
+    def browser(person: Person | None = None, **headers: str) -> httpx.Client:
+        client = stack.browser(**headers)
+        opened.append(client)
+        if person is not None:
+            answer = stack.submit(client, "/login", "/login", identifier=person.name, password=PASSWORD)
+            assert answer.status_code == 303, answer.text
+        return client
+
+    yield browser
+    for client in opened:
+        client.close()
 
 
 @pytest.hookimpl(wrapper=True)

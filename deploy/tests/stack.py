@@ -144,14 +144,15 @@ class Stack:
         return browser.post(target, data={**hidden, **fields})
 
     def form(self, browser: httpx.Client, path: str, action: str | None = None) -> tuple[dict[str, str], str]:
-        """Open a page and return a form's hidden fields and where it is sent."""
+        """Open a page and return a form's hidden fields and where it is sent; a button that sends a form elsewhere counts as one of its own."""
         page = browser.get(path)
         assert page.status_code == 200, page.text
         forms = re.findall(r"<form([^>]*)>(.*?)</form>", page.text[page.text.index("<main") :], re.S)
-        found = [(attributes, inside) for attributes, inside in forms if action is None or f'action="{action}"' in attributes]
+        button = re.search(rf'<button[^>]* form="act" formaction="({re.escape(action)})(?:#[^"]*)?"', page.text) if action else None
+        found = [form for form in forms if (' id="act"' in form[0] if button else action is None or f'action="{action}"' in form[0])]
         assert found, f"no form {action or ''} on {path}"
         attributes, inside = found[0]
-        target = re.search(r'action="([^"]*)"', attributes)
+        target = button or re.search(r'action="([^"]*)"', attributes)
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', inside)
         return {name: unescape(value) for name, value in hidden}, target[1].split("#")[0] if target else path.split("?")[0]
 

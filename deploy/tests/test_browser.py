@@ -1,13 +1,18 @@
 """A real browser, for what only it can tell: what is seen, whether pictures load, whether scripts and policies get along."""
 
+import json
 import re
 import secrets
 import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import PASSWORD
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -19,7 +24,8 @@ from stack import Person, Stack, picture, wait_for
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
 pytestmark = [pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="chromium and chromedriver aren't installed"), pytest.mark.slow]
-PASSWORD = "correct horse battery"
+AXE = "axe-playwright-python==0.1.8 --hash=sha256:fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8"
+"""The wheel that brings axe-core 4.12.1 (MPL-2.0); of it, only that file is used, and nothing is installed."""
 FLAGS = """
     --headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update
     --disable-sync --disable-dev-shm-usage --lang=en-US --window-size=1280,900
@@ -36,11 +42,24 @@ TOO_WIDE = """
 """
 
 
-class Browser:
-    """Chromium in the hands of a person."""
+# Everything that can be opened is, but menus, which would cover what lies under them. Rules: WCAG 2.2 AA and what is good practice.
+FAULTS = """
+    const done = arguments[arguments.length - 1];
+    if (arguments[0]) document.querySelectorAll("details:not(.menu)").forEach((d) => { d.open = true; });
+    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    axe.run(document, { runOnly: tags, resultTypes: ["violations"] }).then(
+        (found) => done(found.violations.map((v) => [v.id, ...v.nodes.map((n) => n.html.slice(0, 200))])),
+        (error) => done([["failed", String(error)]]),
+    );
+"""
 
-    def __init__(self, driver: webdriver.Chrome, stack: Stack, folder: Path) -> None:
-        self.driver, self._stack, self._folder = driver, stack, folder
+
+class Browser:
+    """Chromium in the hands of a person. Scripts of pages may be off; what tests look up runs all the same."""
+
+    def __init__(self, driver: webdriver.Chrome, stack: Stack, folder: Path, axe: str, *, scripts: bool) -> None:
+        self.driver, self._stack, self._folder, self._axe, self._scripts = driver, stack, folder, axe, scripts
+        self._let_run(scripts)
 
     def open(self, path: str) -> None:
         self.driver.get(path if path.startswith("http") else f"{self._stack.url}{path}")
@@ -71,9 +90,8 @@ class Browser:
             element.send_keys(value)
 
     def click(self, selector: str) -> None:
-        """Click, and wait for the page that it leads to, if it leads to one."""
         element = self.find(selector)
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+        self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
         element.click()
 
     def submit(self, selector: str) -> None:
@@ -89,16 +107,26 @@ class Browser:
     def log_in(self, person: Person) -> None:
         self.open("/login")
         self.fill(identifier=person.name, password=PASSWORD)
-        self.submit("main button")
-        assert f"@{person.name}" in self.find("aside").text
+        self.submit("main form button")
+        assert self.all(f"a[href='/@{person.name}']")
 
     def look(self, name: str) -> None:
-        """Take a picture of the page, and see that all its pictures are there, that nothing is cut off and the console is quiet."""
+        """Take a picture of the page, and see that all its pictures are there, nothing is cut off, axe has no fault to find and the console
+        is quiet; once as it is, and once with everything opened."""
         self.driver.save_screenshot(str(self._folder / f"{name}.png"))
         wait_for(lambda: self.run(BROKEN) is not None, "pictures to load")
-        assert self.run(BROKEN) == []
-        assert self.run(TOO_WIDE) == []
+        assert self.run(BROKEN) == [], name
+        self._let_run(True)
+        self.run(self._axe)
+        for opened in (False, True):
+            faults = self.driver.execute_async_script(FAULTS, opened)
+            assert faults == [], f"{name}: {json.dumps(faults, indent=1)}"
+            assert self.run(TOO_WIDE) == [], name
+        self._let_run(self._scripts)
         assert [entry["message"] for entry in self._console() if entry["level"] in ("SEVERE", "WARNING")] == []
+
+    def _let_run(self, yes: bool) -> None:
+        self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not yes})
 
     def _console(self) -> list[dict[str, Any]]:
         return list(self.driver.get_log("browser"))  # type: ignore[no-untyped-call]
@@ -112,88 +140,158 @@ class Browser:
         return False
 
 
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core, which finds what people can't use; skips when the package index can't be reached."""
+    folder = tmp_path_factory.mktemp("axe")
+    (folder / "wanted").write_text(f"{AXE}\n")
+    load = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "-r", str(folder / "wanted"), "-d", str(folder)]
+    done = subprocess.run(load, capture_output=True, text=True, timeout=100, check=False)
+    if done.returncode:
+        assert "HASH" not in done.stderr, done.stderr
+        pytest.skip(f"axe-core can't be had: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        return wheel.read("axe_playwright_python/axe.min.js").decode()
+
+
 @pytest.fixture
-def browse(stack: Stack, tmp_path: Path) -> Iterator[Callable[..., Browser]]:
-    """Opens browsers, 1280 pixels wide or as narrow as a phone."""
+def browse(stack: Stack, axe: str, tmp_path: Path) -> Iterator[Callable[..., Browser]]:
+    """Opens browsers, 1280 pixels wide or as narrow as a phone, light or dark, with scripts or without, with letters of the size that somebody set."""
     drivers: list[webdriver.Chrome] = []
 
-    def browser(width: int = 1280) -> Browser:
+    def browser(width: int = 1280, look: str = "light", *, scripts: bool = True, letters: int = 16) -> Browser:
         options = Options()
         assert CHROMIUM is not None
         options.binary_location = CHROMIUM
         for flag in (*FLAGS, f"--user-data-dir={tmp_path / f'profile{len(drivers)}'}"):
             options.add_argument(flag)
+        options.add_experimental_option("prefs", {"webkit.webprefs.default_font_size": letters})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(CHROMEDRIVER))
         drivers.append(driver)
         driver.set_page_load_timeout(30)
+        driver.set_script_timeout(30)
         if width != 1280:
             metrics = {"width": width, "height": 812, "deviceScaleFactor": 2, "mobile": True}
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        return Browser(driver, stack, tmp_path)
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": look}]})
+        return Browser(driver, stack, tmp_path, axe, scripts=scripts)
 
     yield browser
     for driver in drivers:
         driver.quit()
 
 
-def test_a_newcomer_finds_the_way(stack: Stack, browse: Callable[..., Browser], tmp_path: Path) -> None:
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_newcomer_finds_the_way(
+    stack: Stack, browse: Callable[..., Browser], tmp_path: Path, width: int, look: str, scripts: bool
+) -> None:
+    """Register, post with a picture, follow, read, favourite, answer, edit, choose: each page that is passed is looked at."""
     author, name, word = stack.new_person("author"), f"fresh_{secrets.token_hex(3)}", f"lantern{secrets.token_hex(3)}"
-    uploaded = author.client.post(
-        "/api/v2/media", files={"file": ("a.jpg", picture("orange"), "image/jpeg")}, data={"description": "orange"}
-    )
-    author.write(f"Guten Morgen, hier ist eine {word} für alle", language="de", media_ids=[uploaded.json()["id"]])
-    browser = browse()
+    image = author.client.post("/api/v2/media", files={"file": ("a.jpg", picture("orange"), "image/jpeg")}, data={"description": "orange"})
+    written = author.write(f"Guten Morgen, hier ist eine {word} für alle", language="de", media_ids=[image.json()["id"]])
+    author.write("only for those who want to know", spoiler_text="the end of a film")
+    author.write("which one?", poll={"options": ["tea", "coffee"], "expires_in": 3600})
+    browser = browse(width, look, scripts=scripts)
+
     browser.open("/")
     browser.look("welcome")
-    browser.click("main a[href='/register']")
-    browser.fill(username=name, email=f"{name}@people.example", password=PASSWORD)
+    browser.submit("main a[href='/register']")
+    browser.look("register")
+    browser.fill(username=author.name, email="x@people.example", password=PASSWORD)
     browser.click("#agreement")
+    browser.submit("main form button")
+    assert browser.find("#username").get_attribute("aria-invalid") == "true"
+    browser.driver.get_log("browser")  # type: ignore[no-untyped-call]  # a 422 is told there, too
+    browser.look("register-refused")
+    browser.fill(username=name, email=f"{name}@people.example", password=PASSWORD)
     browser.submit("main form button")
     assert "We sent you a mail with a link" in browser.text
     browser.look("unconfirmed")
-
     browser.open(stack.mailed_link(f"{name}@people.example", "/confirm?"))
+    browser.look("confirm")
     browser.submit("main form button")
     assert "Your address is confirmed." in browser.text
+    browser.look("empty-home")
     browser.submit("footer form[action='/logout'] button")
     assert "You are logged out." in browser.text
     browser.open("/login")
+    browser.look("login")
     browser.fill(identifier=name, password=PASSWORD)
     browser.submit("main form button")
     assert browser.path == "/"
-    assert f"@{name}" in browser.find("aside").text
 
+    browser.open("/write")
+    browser.look("write")
     file = tmp_path / "teal.jpg"
     file.write_bytes(picture())
     browser.fill(status="My **first** post", pictures=str(file))
-    assert "teal.jpg" in browser.find("#chosen").text
-    assert browser.find("#left").text == str(5000 - len("My **first** post"))
-    browser.click("details.more summary")
-    browser.fill(description="all teal")
-    Select(browser.find("#language")).select_by_value("en")
-    browser.submit(".composer button")
+    if not scripts:
+        browser.submit("button[name='add']")
+    described = browser.waited(".describe textarea")
+    described.send_keys("all teal")
+    browser.look("described")
+    wait_for(lambda: browser.find(".composer .btn-primary").is_enabled(), "the upload to end")
+    browser.submit(".composer .btn-primary")
     post = browser.find("article.post")
     assert "My first post" in post.text
     assert post.find_element(By.CSS_SELECTOR, "strong").text == "first"
-    assert post.find_element(By.CSS_SELECTOR, ".pictures img").get_attribute("alt") == "all teal"
-    browser.look("first-post")
+    assert post.find_element(By.CSS_SELECTOR, ".grid img").get_attribute("alt") == "all teal"
 
     browser.open(f"/@{author.name}")
-    browser.submit(f"form[action='/@{author.name}/follow'] button")
-    assert browser.find(f"form[action='/@{author.name}/unfollow'] button").text == "Unfollow"
     browser.look("profile")
+    browser.submit(f"form[action='/@{author.name}/follow'] button")
+    assert "Following" in browser.find(f"form[action='/@{author.name}/unfollow'] button").text
+    browser.look("profile-followed")
 
     def home() -> bool:
         browser.open("/")
         return word in browser.text
 
     wait_for(home, "the post at home")
-    assert [post.find_element(By.CSS_SELECTOR, ".who .small").text for post in browser.all("article.post")] == [
-        f"@{name}",
-        f"@{author.name}",
-    ]
+    assert {post.text for post in browser.all("article.post .handle")} == {f"@{name}", f"@{author.name}"}
     browser.look("home")
+
+    browser.open(f"/@{author.name}/{written['id']}")
+    browser.look("thread")
+    favourite = f"[formaction='/posts/{written['id']}/favourite']"
+    (browser.click if scripts else browser.submit)(favourite)
+    assert browser.waited(f"[formaction='/posts/{written['id']}/unfavourite'][aria-pressed='true'] .num").text == "1"
+    browser.find("#reply textarea[name='status']").send_keys("good morning to you")
+    browser.submit("#reply .btn-primary")
+    assert "good morning to you" in browser.find("article.focus").text
+    browser.look("answered")
+
+    browser.click("article.focus .menu summary")
+    assert browser.find("article.focus .dropdown-menu").is_displayed()
+    browser.submit("article.focus .dropdown-menu a[href$='/edit']")
+    browser.look("edit")
+    browser.fill(status="good evening to you")
+    browser.submit("main form .btn-primary")
+    assert "good evening to you" in browser.find("article.focus").text
+    assert "Edited" in browser.find("article.focus .facts").text
+    browser.submit("article.focus .facts a")
+    assert "good morning to you" in browser.text
+    browser.look("history")
+
+    for path in (
+        *("/public", "/notifications", "/messages", "/bookmarks", "/favourites", "/lists", "/settings", "/settings/profile"),
+        *("/settings/filters", "/settings/hashtags", "/people", f"/@{author.name}/followers", f"/search?q={author.name}", "/about"),
+    ):
+        browser.open(path)
+        browser.look(re.sub(r"[^a-z]", "", path))
+    Select(browser.find("#language") if browser.all("#language") else browser.find("#choose-language")).select_by_value("de")
+    browser.submit("footer form[action='/language'] button")
+    assert browser.find("html").get_attribute("lang") == "de"
+
+
+def test_a_post_is_found_with_a_typo_and_translated(stack: Stack, browse: Callable[..., Browser]) -> None:
+    author, word = stack.new_person("author"), f"lantern{secrets.token_hex(3)}"
+    author.write(f"Guten Morgen, hier ist eine {word} für alle", language="de")
+    browser = browse()
+    browser.log_in(stack.new_person("reader"))
 
     def found() -> bool:
         browser.open("/search")
@@ -203,12 +301,29 @@ def test_a_newcomer_finds_the_way(stack: Stack, browse: Callable[..., Browser], 
     wait_for(found, "the post to be found with a typo")
     assert browser.find(".found em").text == word
     browser.look("search")
-
-    browser.submit("article.post form[action*='/translate'] button")
+    browser.submit("article.post [formaction*='/translate']")
     assert f"Guten Morgen, hier ist eine {word} für alle" in browser.find(".translation[lang='en']").text
-    assert "Translated from German" in browser.find(".translation").text
-    assert f"hier ist eine {word}" in browser.find("article.post.main .words").text
+    assert "Translated from German" in browser.find("#translation").text
+    assert f"hier ist eine {word}" in browser.find("article.focus .post-text").text
     browser.look("translation")
+
+
+def test_what_is_left_to_write_is_counted_and_a_warning_unfolds(stack: Stack, browse: Callable[..., Browser]) -> None:
+    browser = browse()
+    browser.log_in(stack.new_person())
+    browser.open("/write")
+    browser.run("arguments[0].value = 'x'.repeat(4958)", browser.find("#status"))
+    assert browser.find("#left").text == ""
+    browser.find("#status").send_keys("yz")
+    assert browser.find("#left").text == "40"
+    browser.find("#status").send_keys(f" https://example.com/{'z' * 60}")
+    assert browser.find("#left").text == "16"
+    browser.find("#status").send_keys(" and far too much")
+    assert browser.find("#left.over").text == "−1"
+    assert not browser.find("#spoiler_text").is_displayed()
+    browser.click("details.fold summary")
+    browser.find("#spoiler_text").send_keys("boats")
+    browser.look("counted")
 
 
 def test_liking_does_not_leave_the_page(stack: Stack, browse: Callable[..., Browser]) -> None:
@@ -219,11 +334,9 @@ def test_liking_does_not_leave_the_page(stack: Stack, browse: Callable[..., Brow
     browser.open(f"/@{author.name}/{status['id']}")
     browser.run("window.stayed = true")
     for on, count in ((True, 1), (False, 0), (True, 1)):
-        browser.click("article.post form[action$='favourite'] button")
-        star = (
-            f"article.post form[action$='/{'unfavourite' if on else 'favourite'}'] button[aria-pressed='{str(on).lower()}'] [data-number]"
-        )
-        assert browser.waited(star).text == (str(count) if count else "")
+        browser.click("article.post .act-heart")
+        heart = f".act-heart[formaction$='/{'unfavourite' if on else 'favourite'}'][aria-pressed='{str(on).lower()}'] [data-number]"
+        assert browser.waited(heart).text == (str(count) if count else "")
         assert author.get(f"/api/v1/statuses/{status['id']}")["favourites_count"] == count
     assert browser.run("return window.stayed") is True
     browser.look("liked")
@@ -244,7 +357,7 @@ def test_nothing_is_cut_off_on_a_phone(stack: Stack, browse: Callable[..., Brows
     person.write("hidden", spoiler_text=long[:400])
     reader.write(f"@{person.name} {long}", in_reply_to_id=status["id"])
     reader.follow(person)
-    browser = browse(375)
+    browser = browse(320)
     for path in ("/", "/public", "/login", "/register", "/reset", "/about", f"/@{person.name}", f"/@{person.name}/{status['id']}"):
         browser.open(path)
         browser.look(f"phone-stranger-{re.sub(r'[^a-z]', '', path)}")
@@ -268,6 +381,24 @@ def test_nothing_is_cut_off_on_a_phone(stack: Stack, browse: Callable[..., Brows
     ):
         browser.open(path)
         browser.look(f"phone-{re.sub(r'[^a-z]', '', path)[:40]}")
+
+
+@pytest.mark.parametrize("language", ["de", "es"])
+def test_longer_words_of_other_languages_fit_on_a_phone_and_twice_as_large_beside_it(
+    stack: Stack, browse: Callable[..., Browser], language: str
+) -> None:
+    person, author = stack.new_person("reader"), stack.new_person("author")
+    person.follow(author)
+    status = author.write("hello", poll={"options": ["tea", "coffee"], "expires_in": 3600})
+    for width, letters in ((320, 16), (1280, 32)):
+        browser = browse(width, letters=letters)
+        browser.log_in(person)
+        browser.driver.add_cookie({"name": "language", "value": language})
+        for path in ("/", "/write", f"/@{author.name}", f"/@{author.name}/{status['id']}", "/settings", "/settings/profile", "/people"):
+            browser.open(path)
+            assert browser.find("html").get_attribute("lang") == language
+            assert browser.run("return getComputedStyle(document.documentElement).fontSize") == f"{letters}px"
+            browser.look(f"{language}-{width}-{re.sub(r'[^a-z]', '', path)}")
 
 
 def test_the_pages_are_at_hand_without_a_mouse(stack: Stack, browse: Callable[..., Browser]) -> None:

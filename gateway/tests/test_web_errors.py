@@ -34,7 +34,7 @@ async def test_an_id_that_cannot_be_one_is_an_ordinary_miss(door: "Door", town: 
     async with log_in(door, town) as client:
         for path in ("/settings/devices", "/follow_requests"):
             page = await client.post(path, data={**FORM, "id": wrong})
-            assert (page.status_code, "Hier ist nichts" in words(page)) == (404, True), path
+            assert (page.status_code, "Hier ist keine Seite" in words(page)) == (404, True), path
         if wrong.strip():
             for method, path in (
                 ("GET", f"/posts/{wrong}/edit"),
@@ -51,7 +51,7 @@ async def test_an_error_leaves_one_logged_in_and_speaks_ones_language(door: "Doo
     async with log_in(door, town) as client:
         for path in ("/nowhere", "/@nobody"):
             page = await client.get(path)
-            assert (page.status_code, "Hier ist nichts" in words(page)) == (404, True)
+            assert (page.status_code, "Hier ist keine Seite" in words(page)) == (404, True)
             assert 'action="/logout"' in page.text
 
 

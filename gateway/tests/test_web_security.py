@@ -86,7 +86,7 @@ async def test_a_form_from_here_is_taken(door: "Door", town: "Town", headers: di
     town.say("social", "POST", "/api/v1/statuses/42/favourite", {"id": "42"})
     async with logged_in(door, town, **headers) as client:
         answer = await client.post("/posts/42/favourite", data={"csrf_token": token_for(SECRET, "session-of-ada"), "next": "/public"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/public")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/public#post-42")
     assert [(asked.what, asked.identity.name) for asked in town.asked()] == [(("social", "POST", "/api/v1/statuses/42/favourite"), "ada")]
 
 

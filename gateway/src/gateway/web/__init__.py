@@ -87,6 +87,7 @@ _PAGES: Final[list[tuple[str, Page, list[str]]]] = [
     ("/confirm/resend", accounts.resend, ["POST"]),
     ("/oauth/authorize", accounts.authorize, _BOTH),
     ("/oauth/authorize/", accounts.authorize, _BOTH),
+    ("/write", posts.write, ["GET"]),
     ("/posts", posts.publish, ["POST"]),
     ("/posts/{id}/edit", posts.edit, _BOTH),
     ("/posts/{id}/delete", posts.delete, _BOTH),
@@ -95,6 +96,7 @@ _PAGES: Final[list[tuple[str, Page, list[str]]]] = [
     ("/settings", profiles.settings, ["GET"]),
     ("/settings/profile", profiles.edit_profile, _BOTH),
     ("/settings/hashtags", profiles.featured_tags, _BOTH),
+    ("/settings/look", profiles.change_look, ["POST"]),
     ("/settings/mail", profiles.change_mail, ["POST"]),
     ("/settings/filters", filters.filters, _BOTH),
     ("/settings/filters/{id}", filters.edit, _BOTH),
@@ -112,6 +114,7 @@ _PAGES: Final[list[tuple[str, Page, list[str]]]] = [
     ("/@{username}", profiles.profile, ["GET"]),
     ("/@{username}/{part}", _person_or_post, ["GET"]),
     ("/@{username}/tagged/{tag}", profiles.profile, ["GET"]),
+    ("/@{username}/{id}/history", posts.history, ["GET"]),
     ("/@{username}/{id}/translate", posts.translate, ["POST"]),
     ("/@{username}/{verb}", profiles.relate, ["POST"]),
 ]

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 _TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
-_FROM_BOOTSTRAP: Final = {"bootstrap.css": "css/bootstrap.min.css", "bootstrap.js": "js/bootstrap.bundle.min.js"}
-_OWN: Final = ("site.css", "site.js", "logo.svg")
+_FROM_BOOTSTRAP: Final = {"bootstrap.css": "css/bootstrap.min.css"}
+_OWN: Final = ("site.css", "site.js", "logo.svg", "icons.svg")
 
 
 @cache

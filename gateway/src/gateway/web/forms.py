@@ -8,6 +8,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stu
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from gateway.web.csrf import SessionCsrf
+from gateway.web.i18n import LOCALES
 
 MOST_OPTIONS: Final = 4
 
@@ -72,7 +73,6 @@ class Compose(PageForm):
     )
     language = SelectField("Language", choices=[SelectChoice("", "Recognise")], validate_choice=False)
     pictures = MultipleFileField("Pictures", render_kw={"accept": "image/png,image/jpeg,image/webp,image/gif"})
-    description = StringField("What do the pictures show?", [Optional(), Length(max=1500)])
     poll_options = FieldList(
         StringField("Answer", [Optional(), Length(max=50)]), "Poll", min_entries=MOST_OPTIONS, max_entries=MOST_OPTIONS
     )
@@ -188,6 +188,12 @@ class EditList(PageForm):
         ],
     )
     exclusive = BooleanField("Show these people only here, not at home")
+
+
+class Look(PageForm):
+    language = SelectField("Language of these pages", choices=[SelectChoice(code, name) for code, name in LOCALES.items()])
+    look = SelectField("Colours", choices=[SelectChoice("", "As the device"), SelectChoice("light", "Light"), SelectChoice("dark", "Dark")])
+    density = SelectField("Room between posts", choices=[SelectChoice("", "Comfortable"), SelectChoice("compact", "Compact")])
 
 
 class Announce(PageForm):

@@ -8,9 +8,10 @@ from importlib.resources import files
 from typing import Any, Final, Literal
 
 from babel import Locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_time, format_timedelta
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
+from babel.numbers import format_compact_decimal, format_decimal
 
 LOCALES: Final = {"en": "English", "de": "Deutsch", "es": "Español"}
 
@@ -70,8 +71,16 @@ def ago(moment: str, locale: str) -> str:
 
 
 def full(moment: str, locale: str) -> str:
-    """An API time in full."""
-    return format_datetime(datetime.fromisoformat(moment), "long", locale=Locale.parse(locale))
+    """An API time in full, to the minute."""
+    when, language = datetime.fromisoformat(moment).astimezone(UTC), Locale.parse(locale)
+    return f"{format_date(when, 'long', locale=language)}, {format_time(when, 'short', locale=language)} UTC"
+
+
+def number(count: int, locale: str) -> str:
+    """A count as readers write it, from ten thousand on in short."""
+    if count < 10_000:
+        return format_decimal(count, locale=Locale.parse(locale))
+    return format_compact_decimal(count, locale=Locale.parse(locale), fraction_digits=1)
 
 
 def language_name(code: str | None, locale: str) -> str:

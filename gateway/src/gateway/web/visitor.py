@@ -86,6 +86,17 @@ class Visitor:
         chosen = self.request.cookies.get("language") or (self.identity.locale if self.identity.is_user else None)
         return i18n.choose(chosen, self.request.headers.get("accept-language", ""))
 
+    @property
+    def look(self) -> str:
+        """Light or dark if somebody chose one; empty to do as the device does."""
+        chosen = self.request.cookies.get("look", "")
+        return chosen if chosen in ("light", "dark") else ""
+
+    @property
+    def density(self) -> str:
+        """`compact` for those who want more posts on a page; empty otherwise."""
+        return "compact" if self.request.cookies.get("density") == "compact" else ""
+
     def _(self, message: str, **values: Any) -> str:
         return i18n.translator(self.locale)(message, **values)
 
@@ -142,6 +153,9 @@ class Visitor:
             "query": self.request.url.query,
             "ago": lambda moment: i18n.ago(moment, self.locale),
             "full": lambda moment: i18n.full(moment, self.locale),
+            "number": lambda count: i18n.number(count, self.locale),
+            "look": self.look,
+            "density": self.density,
             "language_name": lambda code: i18n.language_name(code, self.locale),
             "note": self._take_note(),
         }

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,8 @@ from gateway.backend import Found
 from gateway.web import forms, i18n
 from gateway.web.visitor import Visitor
 
+_TABS = 4
+"""Lists beside the feeds at the top of the home page; the others are a page away."""
 _NEXT = re.compile(r"max_id=(\d+)[^>]*>; rel=\"next\"")
 
 
@@ -25,8 +28,17 @@ async def home(visitor: Visitor) -> Response:
     posts, older = await feed(visitor, "/api/v1/timelines/home")
     told = await visitor.call("notify", "GET", "/api/v1/announcements")
     news = next((entry for entry in told.json() if not entry["read"]), None) if told.ok else None
-    shown = {"posts": posts, "older": older, "older_path": "/", "filter_context": "home", "suggested": await _suggested(visitor)}
-    return visitor.page("home.html", form=composer(visitor), news=news, **shown, **await side(visitor))
+    listed = await visitor.call("social", "GET", "/api/v1/lists")
+    shown = {
+        "posts": posts,
+        "older": older,
+        "older_path": "/",
+        "filter_context": "home",
+        "suggested": await _suggested(visitor),
+        "read": await _read_until(visitor, posts),
+        "lists": listed.json()[:_TABS] if listed.ok else [],
+    }
+    return visitor.page("home.html", form=composer(visitor), once=secrets.token_hex(8), news=news, **shown, **await side(visitor))
 
 
 async def public(visitor: Visitor) -> Response:
@@ -57,9 +69,14 @@ async def kept(visitor: Visitor) -> Response:
     """What one kept or liked."""
     visitor.require_login()
     which = visitor.request.url.path.strip("/")
-    heading = visitor._("Bookmarks") if which == "bookmarks" else visitor._("Favourites")
+    heading = visitor._("Saved") if which == "bookmarks" else visitor._("Favourites")
     posts, older = await feed(visitor, f"/api/v1/{which}")
-    return visitor.page("feed.html", heading=heading, posts=posts, older=older, older_path=f"/{which}", **await side(visitor))
+    empty = (
+        visitor._("Nothing saved yet. Press the bookmark under a post to find it here again. Only you can see this list.")
+        if which == "bookmarks" and not posts
+        else ""
+    )
+    return visitor.page("feed.html", heading=heading, posts=posts, empty=empty, older=older, older_path=f"/{which}", **await side(visitor))
 
 
 async def search(visitor: Visitor) -> Response:
@@ -142,6 +159,17 @@ async def _suggested(visitor: Visitor) -> list[Any]:
     answer = await visitor.call("social", "GET", "/api/v2/suggestions", params={"limit": "3"})
     found: list[Any] = answer.json() if answer.ok else []
     return found
+
+
+async def _read_until(visitor: Visitor, posts: list[Any]) -> Any:
+    """The newest post of the page that was seen before and when that was, None if there was none; what is shown now is kept for the next time."""
+    answer = await visitor.call("notify", "GET", "/api/v1/markers", params=[("timeline[]", "home")])
+    known = answer.json().get("home") if answer.ok else None
+    last = int(known["last_read_id"]) if known and str(known["last_read_id"]).isdigit() else 0
+    newest = max((int(entry["id"]) for entry in posts), default=0)
+    if answer.ok and newest > last:
+        await visitor.call("notify", "POST", "/api/v1/markers", json={"home": {"last_read_id": str(newest)}})
+    return {"last": last, "at": known["updated_at"]} if known and last else None
 
 
 async def side(visitor: Visitor, unread: int | None = None) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from gateway.services import Answer
-from gateway.web import forms
+from gateway.web import forms, i18n
 from gateway.web.pages.feeds import composer, side
-from gateway.web.visitor import Visitor, parsed_id
+from gateway.web.threads import branches
+from gateway.web.visitor import Visitor, error_of, parsed_id
 
+_MOST_PICTURES = 4
+_KEY_REUSED = "This Idempotency-Key was sent with another post"
 _VERBS = {
     "favourite": ("favourite", "favourited", "favourites_count"),
     "unfavourite": ("unfavourite", "favourited", "favourites_count"),
@@ -27,18 +30,32 @@ _VERBS = {
 }
 
 
+async def write(visitor: Visitor) -> Response:
+    """The box to write in, on a page of its own."""
+    visitor.require_login()
+    shown = {"form": composer(visitor), "problem": None, "reply_to": "", "next": "/", "media": [], "once": secrets.token_hex(8)}
+    return visitor.page("write.html", **shown, **await side(visitor))
+
+
 async def publish(visitor: Visitor) -> Response:
-    """Publish a post with up to four pictures; sending the form twice makes one post."""
+    """Publish a post with up to four pictures; sending the form twice makes one post. Its other button only uploads, to describe pictures."""
     visitor.require_login()
     sent = await visitor.form()
-    fields, problem = await _fields(visitor, sent)
-    answer = None
-    if problem is None:
-        answer = await visitor.backend.create_status(visitor.identity, fields, f"page-{str(sent.get('once') or secrets.token_hex(8))[:64]}")
-        problem = None if answer.ok else visitor.told(answer)
-    if answer is None or not answer.ok:
-        return await _again(visitor, sent, problem or "", answer.status if answer else 422)
-    status = answer.json()
+    media, problem = await _pictures(visitor, sent)
+    if "add" in sent:
+        return await _added(visitor, sent, media, problem)
+    if problem is not None:
+        return await _again(visitor, sent, problem, 422, media)
+    fields = _fields(sent, media)
+    answer = await visitor.backend.create_status(visitor.identity, fields, f"page-{str(sent.get('once') or secrets.token_hex(8))[:64]}")
+    status = answer.json() if answer.ok else None
+    if error_of(answer) == _KEY_REUSED:
+        status = await _sent_before(visitor, fields)
+        if status is None:
+            told = visitor._("This form was sent already, with something else. If this is another post, send it again.")
+            return await _again(visitor, sent, told, 422, media)
+    if status is None:
+        return await _again(visitor, sent, visitor.told(answer), answer.status, media)
     back = visitor.back(sent)
     if fields.get("in_reply_to_id") and not back.startswith("/messages/"):
         back = f"/@{visitor.identity.name}/{status['id']}"
@@ -73,7 +90,8 @@ async def _thread(visitor: Visitor, status: Any, translated: Answer | None = Non
         trouble=visitor.told(translated) if translated and not translated.ok else None,
         once=secrets.token_hex(8),
         filter_context="thread",
-        **context,
+        ancestors=context["ancestors"],
+        answers=branches(status, context["descendants"]),
         **await side(visitor),
     )
 
@@ -83,6 +101,14 @@ def reply_composer(visitor: Visitor, status: Any) -> Any:
     names = dict.fromkeys([status["account"]["username"], *(mention["username"] for mention in status["mentions"])])
     mentioned = "".join(f"@{name} " for name in names if name != visitor.identity.name)
     return composer(visitor, status=mentioned, visibility=status["visibility"])
+
+
+async def history(visitor: Visitor) -> Response:
+    """What a post said over time, the newest first."""
+    status = await _shown(visitor)
+    entries = await visitor.backend.history(visitor.identity, status["id"])
+    visitor.demand(entries)
+    return visitor.page("history.html", status=status, entries=entries.json(), **await side(visitor))
 
 
 async def edit(visitor: Visitor) -> Response:
@@ -142,13 +168,17 @@ async def react(visitor: Visitor) -> Response:
     answer = await visitor.call("social", "POST", f"/api/v1/statuses/{status_id}/{action}")
     visitor.demand(answer)
     if visitor.request.headers.get("x-inline") != "1":
-        return visitor.redirect(visitor.back(sent))
+        return visitor.redirect(f"{visitor.back(sent).split('#', 1)[0]}#post-{status_id}")
     status = answer.json()
     status = status["reblog"] or status
     on = status[flag]
     undone = action.removeprefix("un")
     return JSONResponse(
-        {"on": on, "count": status[count] if count else None, "next": f"/posts/{status['id']}/{'un' + undone if on else undone}"}
+        {
+            "on": on,
+            "count": i18n.number(status[count], visitor.locale) if count and status[count] else "",
+            "next": f"/posts/{status['id']}/{'un' + undone if on else undone}",
+        }
     )
 
 
@@ -176,26 +206,58 @@ async def _own(visitor: Visitor) -> Any:
     return status
 
 
-async def _fields(visitor: Visitor, sent: FormData) -> tuple[dict[str, Any], str | None]:
-    """What the form says, pictures uploaded; or what is wrong with a picture."""
-    media: list[str] = []
-    files = [file for file in sent.getlist("pictures") if isinstance(file, UploadFile) and file.filename]
-    if len(files) > 4:
-        return {}, visitor._("Four pictures at most.")
-    for file in files:
-        answer = await _upload(visitor, file, str(sent.get("description", "")))
-        if not answer.ok:
-            return {}, visitor.told(answer)
-        media.append(answer.json()["id"])
+def _fields(sent: FormData, media: list[Any]) -> dict[str, Any]:
+    """What the form says, with pictures that were uploaded."""
     return {
         "status": str(sent.get("status", "")),
         "spoiler_text": str(sent.get("spoiler_text", "")),
         "visibility": str(sent.get("visibility", "")) or None,
         "language": str(sent.get("language", "")) or None,
         "in_reply_to_id": str(sent.get("in_reply_to_id", "")) or None,
-        "media_ids": media,
+        "media_ids": [one["id"] for one in media],
         "poll": _poll(sent),
-    }, None
+    }
+
+
+async def _pictures(visitor: Visitor, sent: FormData) -> tuple[list[Any], str | None]:
+    """The form's pictures: those that it brought before, described as it says now, and new ones; and what is wrong with one."""
+    media: list[Any] = []
+    for media_id in sent.getlist("media"):
+        described = {"description": str(sent.get(f"description-{media_id}", ""))}
+        answer = await visitor.call("posts", "PUT", f"/api/v1/media/{parsed_id(str(media_id))}", json=described)
+        # A picture that a post has taken keeps its words; `_sent_before` finds out which post that is.
+        media.append(answer.json() if answer.ok else {"id": str(media_id), "preview_url": "", "description": described["description"]})
+    files = [file for file in sent.getlist("pictures") if isinstance(file, UploadFile) and file.filename]
+    if len(media) + len(files) > _MOST_PICTURES:
+        return media, visitor._("Four pictures at most.")
+    for file in files:
+        answer = await _upload(visitor, file)
+        if not answer.ok:
+            return media, visitor.told(answer)
+        media.append(answer.json())
+    return media, None
+
+
+async def _added(visitor: Visitor, sent: FormData, media: list[Any], problem: str | None) -> Response:
+    """The box with its new pictures and a field beside each; for scripts only these fields, or what is wrong."""
+    if visitor.request.headers.get("x-inline") == "1":
+        return visitor.page("described.html", 422 if problem else 200, media=media, problem=problem)
+    return await _again(visitor, sent, problem, 422 if problem else 200, media)
+
+
+async def _sent_before(visitor: Visitor, fields: dict[str, Any]) -> Any:
+    """The post that the same form made a moment ago, None if it said something else.
+
+    Pictures that a browser sends along are uploaded again with each sending: to `posts` that is another post under the same key.
+    """
+    params = {"limit": "5", "exclude_reblogs": "true"}
+    lately = await visitor.fetch("social", f"/api/v1/accounts/{visitor.identity.account_id}/statuses", params=params)
+    for status in lately:
+        if len(status["media_attachments"]) == len(fields["media_ids"]) > 0:
+            source = await visitor.fetch("posts", f"/api/v1/statuses/{status['id']}/source")
+            if (source["text"], source["spoiler_text"]) == (fields["status"], fields["spoiler_text"]):
+                return status
+    return None
 
 
 def _poll(sent: FormData) -> dict[str, Any] | None:
@@ -223,15 +285,15 @@ def _poll_fields(poll: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-async def _upload(visitor: Visitor, file: UploadFile, description: str) -> Answer:
+async def _upload(visitor: Visitor, file: UploadFile) -> Answer:
     form = aiohttp.FormData()
     form.add_field("file", await file.read(), filename="picture", content_type="application/octet-stream")
-    form.add_field("description", description)
     return await visitor.call("posts", "POST", "/api/v2/media", data=form)
 
 
-async def _again(visitor: Visitor, sent: FormData, problem: str, status: int) -> Response:
-    """The box once more with what was typed and what is wrong; nothing is lost but the chosen files."""
+async def _again(visitor: Visitor, sent: FormData, problem: str | None, status: int, media: list[Any]) -> Response:
+    """The box once more with what was typed and what is wrong; nothing is lost but files that could not be taken."""
     typed = {name: str(sent.get(name, "")) for name in ("status", "spoiler_text", "visibility", "language", "poll_expires_in")}
     form, reply_to = composer(visitor, **_poll_fields(_poll(sent)) | typed), str(sent.get("in_reply_to_id", ""))
-    return visitor.page("write.html", status, form=form, problem=problem, reply_to=reply_to, **await side(visitor))
+    shown = {"form": form, "problem": problem, "reply_to": reply_to, "next": visitor.back(sent), "once": secrets.token_hex(8)}
+    return visitor.page("write.html", status, media=[one for one in media if one["preview_url"]], **shown, **await side(visitor))

@@ -7,6 +7,7 @@ import aiohttp
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are those of 3.2
 
 from gateway.web import forms, i18n
 from gateway.web.pages.feeds import feed, side
@@ -157,6 +158,19 @@ async def settings(visitor: Visitor) -> Response:
     return await _settings(visitor)
 
 
+async def change_look(visitor: Visitor) -> Response:
+    """Choose the language and the look of the pages on this device; the language follows to other devices and into mails."""
+    visitor.require_login()
+    form = forms.filled(forms.Look, visitor.token, await visitor.form())
+    if not form.validate():
+        return await _settings(visitor, 422, looks=form)
+    response = visitor.redirect("/settings", i18n.translator(form.language.data)("Your choice is kept."))
+    for name in ("language", "look", "density"):
+        visitor.set_cookie(response, name, form[name].data, _YEAR)
+    await visitor.call("auth", "POST", "/internal/locale", json={"locale": form.language.data})
+    return response
+
+
 async def change_mail(visitor: Visitor) -> Response:
     """Choose which mails one gets."""
     visitor.require_login()
@@ -213,14 +227,18 @@ async def unsubscribe(visitor: Visitor) -> Response:
     return visitor.page("message.html", heading=visitor._("Done"), text=visitor._("You won't get these mails any more."))
 
 
-async def _settings(visitor: Visitor, status: int = 200, password: Any = None, problem: str | None = None) -> Response:
+async def _settings(visitor: Visitor, status: int = 200, password: Any = None, problem: str | None = None, looks: Any = None) -> Response:
     preferences = await visitor.fetch("notify", "/api/v1/microblog/mail_preferences")
     devices = await visitor.fetch("auth", "/internal/sessions")
+    looks = looks or forms.filled(forms.Look, visitor.token, language=visitor.locale, look=visitor.look, density=visitor.density)
+    for field in (looks.look, looks.density):
+        field.choices = [SelectChoice(choice.value, visitor._(choice.label)) for choice in field.choices]
     return visitor.page(
         "settings.html",
         status,
         mail=forms.filled(forms.MailChoice, visitor.token, **preferences),
         password=password or forms.filled(forms.ChangePassword, visitor.token),
+        looks=looks,
         problem=problem,
         devices=devices,
         **await side(visitor),

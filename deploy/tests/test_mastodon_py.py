@@ -1,39 +1,19 @@
-"""Clients that people already have: the library Mastodon.py and the command line `toot`, as they are."""
+"""The library Mastodon.py, as it is."""
 
+import contextlib
 import io
-import json
-import os
-import re
 import secrets
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from html import unescape
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+from apps import consent
 from mastodon import Mastodon
 from mastodon.errors import MastodonAPIError, MastodonIllegalArgumentError, MastodonNotFoundError, MastodonUnauthorizedError
+from pages import PASSWORD
 from PIL import Image
 from stack import Person, Stack, picture, wait_for
-
-TOOT = "toot==0.52.1"
-"""GPL: run as a program of its own in an environment of its own, never among our dependencies."""
-PASSWORD = "correct horse battery"
-
-
-def consent(stack: Stack, name: str, url: str) -> str:
-    """Log in where an app sent somebody, allow it, and return the code that the page shows."""
-    with stack.browser() as browser:
-        assert stack.submit(browser, "/login", "/login", identifier=name, password=PASSWORD).status_code == 303
-        page = stack.submit(browser, url.removeprefix(stack.url), "/oauth/authorize", decision="approve")
-    code = re.search(r'class="form-control oauth-code" readonly value="([^"]+)"', page.text)
-    assert code is not None, page.text
-    return unescape(code[1])
 
 
 @pytest.fixture
@@ -364,193 +344,94 @@ def test_mastodon_py_pages_through_the_directory(stack: Stack, log_in: Callable[
     assert people[0].account["id"] not in [account.id for account in api.directory(order="new")]
 
 
-class Toot:
-    """The command line with a configuration folder of its own."""
+def test_mastodon_py_writes_for_everybody_for_followers_and_for_one(stack: Stack, log_in: Callable[[Person], Mastodon]) -> None:
+    people = {name: stack.new_person(name) for name in ("author", "fan", "named", "stranger")}
+    author, fan, named, stranger = (log_in(person) for person in people.values())
+    fan.account_follow(author.me())
+    mention = f"@{people['named'].name}"
+    posts = {
+        visibility: author.status_post(f"{visibility} {mention}", visibility=visibility)
+        for visibility in ("public", "unlisted", "private", "direct")
+    }
+    assert {visibility: status.visibility for visibility, status in posts.items()} == {visibility: visibility for visibility in posts}
 
-    def __init__(self, program: Path, stack: Stack, home: Path) -> None:
-        self._program, self._stack = program, stack
-        self._environment = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_CONFIG_HOME": str(home), "LANG": "C.UTF-8"}
+    def seen(api: Mastodon) -> set[str]:
+        found = set()
+        for status in posts.values():
+            with contextlib.suppress(MastodonNotFoundError):
+                found.add(api.status(status).visibility)
+        return found
 
-    def __call__(self, *arguments: str) -> str:
-        done = subprocess.run([self._program, *arguments], env=self._environment, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, f"toot {' '.join(arguments)}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self(*arguments, "--json"))
-
-    def fails(self, *arguments: str) -> str:
-        done = subprocess.run([self._program, *arguments], env=self._environment, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode != 0
-        return done.stdout + done.stderr
-
-    def log_in(self, person: Person) -> str:
-        """Answer its questions as somebody does who has a browser beside it."""
-        asked = [self._program, "login", "--instance", self._stack.url]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        with subprocess.Popen(asked, env=self._environment, text=True, **pipes) as process:  # type: ignore[call-overload]
-            url = next(line.strip() for line in process.stdout if line.startswith(self._stack.url))
-            said, _ = process.communicate(f"n\n{consent(self._stack, person.name, url)}\n", timeout=60)
-        assert process.returncode == 0, said
-        return str(said)
+    assert seen(stranger) == {"public", "unlisted"}
+    assert seen(fan) == {"public", "unlisted", "private"}
+    assert seen(named) == set(posts)
+    assert posts["unlisted"].id not in [status.id for status in stranger.timeline_public(limit=40)]
+    assert [status.visibility for status in stranger.account_statuses(author.me())] == ["unlisted", "public"]
+    assert [talk.last_status.id for talk in named.conversations()] == [posts["direct"].id]
+    with pytest.raises(MastodonAPIError):
+        fan.status_reblog(posts["private"])
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `toot` is installed; skips when the package index can't be reached."""
-    folder = tmp_path_factory.mktemp("toot") / "venv"
-    if shutil.which("uv"):
-        steps = [
-            ["uv", "venv", "-q", "--python", sys.executable, str(folder)],
-            ["uv", "pip", "install", "-q", "--python", f"{folder}/bin/python", TOOT],
-        ]
-    else:
-        steps = [[sys.executable, "-m", "venv", str(folder)], [f"{folder}/bin/python", "-m", "pip", "install", "-q", TOOT]]
-    for step in steps:
-        try:
-            done = subprocess.run(step, capture_output=True, text=True, timeout=200, check=False)
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"{TOOT} can't be installed: the package index is too slow")
-        if done.returncode:
-            pytest.skip(f"{TOOT} can't be installed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-    return folder / "bin" / "toot"
+def test_mastodon_py_blocks_mutes_and_answers_who_asks_to_follow(stack: Stack, log_in: Callable[[Person], Mastodon]) -> None:
+    person, other, third = (log_in(stack.new_person(name)) for name in ("person", "other", "third"))
+    status = other.status_post("can this be seen?")
+    assert person.account_block(other.me()).blocking is True
+    assert [account.id for account in person.blocks()] == [other.me().id]
+    with pytest.raises(MastodonNotFoundError):
+        person.status(status)
+    with pytest.raises(MastodonAPIError):
+        other.account_follow(person.me())
+    assert person.account_unblock(other.me()).blocking is False
+    assert person.status(status).id == status.id
+    assert person.account_mute(other.me()).muting is True
+    assert [account.id for account in person.mutes()] == [other.me().id]
+    assert person.account_unmute(other.me()).muting is False
+    person.account_update_credentials(locked=True)
+    for fan in (other, third):
+        assert fan.account_follow(person.me()).requested is True
+    assert {account.id for account in person.follow_requests()} == {other.me().id, third.me().id}
+    person.follow_request_authorize(other.me())
+    person.follow_request_reject(third.me())
+    relations = person.account_relationships([other.me().id, third.me().id])
+    assert {relation.id: relation.followed_by for relation in relations} == {other.me().id: True, third.me().id: False}
 
 
-@pytest.fixture
-def toot(program: Path, stack: Stack, tmp_path: Path) -> Toot:
-    return Toot(program, stack, tmp_path)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_mastodon_py_uploads_every_kind_of_picture(stack: Stack, log_in: Callable[[Person], Mastodon], kind: str) -> None:
+    api, drawn = log_in(stack.new_person()), io.BytesIO()
+    Image.new("RGB", (640, 480), "teal").save(drawn, kind)
+    media = api.media_post(drawn.getvalue(), mime_type=f"image/{kind.lower()}", description="all teal", synchronous=True)
+    assert (media.type, media.description) == ("image", "all teal")
+    status = api.status_post("", media_ids=[media], spoiler_text="teal", sensitive=True)
+    assert (status.sensitive, status.spoiler_text) == (True, "teal")
+    shown = Image.open(io.BytesIO(httpx.get(status.media_attachments[0].url).content))
+    assert shown.size == (640, 480)
+    with pytest.raises(MastodonAPIError, match="422"):
+        api.media_post(b"no picture at all", mime_type=f"image/{kind.lower()}")
 
 
-@pytest.mark.slow
-def test_toot_logs_in_with_a_code_and_says_who_is_there(stack: Stack, toot: Toot) -> None:
-    person = stack.new_person("typist")
-    assert "Successfully logged in" in toot.log_in(person)
-    assert f"{person.name}@localhost:{stack.port} ACTIVE" in toot("auth")
-    assert f"@{person.name}" in toot("whoami")
-    assert toot.json("whoami")["id"] == person.id
-    assert "Microblog" in toot("instance", stack.url)
-    toot("logout", f"{person.name}@localhost:{stack.port}")
-    assert "not logged in" in toot("auth")
+def test_mastodon_py_is_refused_what_a_key_was_not_sent_with(stack: Stack, log_in: Callable[[Person], Mastodon]) -> None:
+    api = log_in(stack.new_person())
+    first = api.status_post("one", idempotency_key="same")
+    with pytest.raises(MastodonAPIError, match="422"):
+        api.status_post("two", idempotency_key="same")
+    assert [status.id for status in api.account_statuses(api.me())] == [first.id]
 
 
-@pytest.mark.slow
-def test_toot_cannot_log_in_with_a_password(stack: Stack, toot: Toot) -> None:
-    person = stack.new_person()
-    assert "Login failed" in toot.fails("login_cli", "-i", stack.url, "-e", f"{person.name}@people.example", "-p", PASSWORD)
-
-
-@pytest.mark.slow
-def test_toot_writes_uploads_and_deletes(stack: Stack, toot: Toot, tmp_path: Path) -> None:
-    person = stack.new_person("typist")
-    toot.log_in(person)
-    file = tmp_path / "teal.jpg"
-    file.write_bytes(picture())
-    assert toot.json("upload", str(file), "-d", "all teal")["description"] == "all teal"
-    status = toot.json("post", "look **here**", "-m", str(file), "-d", "all teal", "-v", "unlisted", "-l", "en", "-p", "teal")
-    assert (status["visibility"], status["language"], status["spoiler_text"]) == ("unlisted", "en", "teal")
-    assert status["media_attachments"][0]["description"] == "all teal"
-    answer = toot.json("post", "and more", "-r", status["id"])
-    thread = toot("thread", status["id"])
-    assert "look here" in thread
-    assert "and more" in thread
-    assert [s["id"] for s in toot.json("thread", status["id"])["descendants"]] == [answer["id"]]
-    toot("delete", answer["id"])
-    assert "Record not found" in toot.fails("status", answer["id"])
-    assert "character limit of 5000 exceeded" in toot.fails("post", "x" * 5001)
-
-
-@pytest.mark.slow
-def test_toot_reads_follows_and_finds(stack: Stack, toot: Toot) -> None:
-    person, author, word = stack.new_person("typist"), stack.new_person("author"), f"lantern{secrets.token_hex(3)}"
-    toot.log_in(person)
-    assert "You are now following" in toot("follow", author.name)
-    status = author.write(f"a {word} #{word}")
-    wait_for(lambda: word in toot("timeline", "-1"), "the post at home")
-    assert [s["id"] for s in toot.json("timelines", "home", "--no-pager")] == [status["id"]]
-    for where in (("-p", "-l"), ("-t", word), ("-a", author.name)):
-        assert word in toot("timeline", "-1", *where), where
-    typo = word.replace("lantern", "lantren")
-    wait_for(
-        lambda: [s["id"] for s in toot.json("search", typo, "-t", "statuses")["statuses"]] == [status["id"]], "the post despite a typo"
-    )
-    assert author.name in toot("search", author.name)
-    assert author.name in toot("following", person.name)
-    assert person.name in toot("followers", author.name)
-    for verb, undo in (("favourite", "unfavourite"), ("reblog", "unreblog"), ("bookmark", "unbookmark")):
-        toot(verb, status["id"])
-        toot(undo, status["id"])
-    author.write(f"@{person.name} hello there")
-    wait_for(lambda: "hello there" in toot("notifications"), "the mention")
-    toot("unfollow", author.name)
-    toot("block", author.name)
-    assert author.name in toot("blocked")
-    toot("unblock", author.name)
-    toot("mute", author.name)
-    assert author.name in toot("muted")
-
-
-@pytest.mark.slow
-def test_toot_keeps_lists_and_follows_hashtags(stack: Stack, toot: Toot) -> None:
-    person, author, word = stack.new_person("typist"), stack.new_person("author"), f"lantern{secrets.token_hex(3)}"
-    toot.log_in(person)
-    assert "You have no lists defined." in toot("lists", "list")
-    assert 'List "people" created.' in toot("lists", "create", "people")
-    assert toot.json("lists", "list")[0]["replies_policy"] == "none"
-    assert "Added account" in toot("lists", "add", "people", author.name)
-    assert author.name in toot("lists", "accounts", "people")
-    status = author.write(f"a {word} #{word}")
-    assert [s["id"] for s in toot.json("timelines", "list", "people", "--no-pager")] == [status["id"]]
-    assert "Removed account" in toot("lists", "remove", "people", author.name)
-    assert author.name not in toot("lists", "accounts", "people")
-    assert "deleted" in toot("lists", "delete", "people")
-    assert "You're not following any hashtags" in toot("tags", "followed")
-    assert "You are now following" in toot("tags", "follow", f"#{word}")
-    assert word in toot("tags", "followed")
-    assert "Followed" in toot("tags", "info", word)
-    assert [s["id"] for s in toot.json("timelines", "home", "--no-pager")] == [status["id"]]
-    assert "no longer following" in toot("tags", "unfollow", word)
-    assert toot.json("timelines", "home", "--no-pager") == []
-
-
-@pytest.mark.slow
-def test_toot_changes_a_profile(stack: Stack, toot: Toot, tmp_path: Path) -> None:
-    person = stack.new_person()
-    toot.log_in(person)
-    file = tmp_path / "red.jpg"
-    file.write_bytes(picture("red"))
-    toot("update-account", "--display-name", "Somebody Else", "--note", "I write", "--avatar", str(file), "--locked")
-    account = person.get("/api/v1/accounts/verify_credentials")
-    assert (account["display_name"], account["source"]["note"], account["locked"]) == ("Somebody Else", "I write", True)
-    assert "Somebody Else" in toot("whois", person.name)
-
-
-@pytest.mark.slow
-def test_toot_asks_and_answers(stack: Stack, toot: Toot) -> None:
-    person, author = stack.new_person("typist"), stack.new_person("author")
-    toot.log_in(person)
-    options = [argument for title in ("foo", "bar", "baz") for argument in ("--poll-option", title)]
-    status = toot.json("post", "answer me this", *options, "--poll-expires-in", "8h")
-    assert status["poll"]["options"] == [{"title": title, "votes_count": 0} for title in ("foo", "bar", "baz")]
-    author.post(f"/api/v1/polls/{status['poll']['id']}/votes", choices=[1])
-    shown = toot("polls", "show", status["poll"]["id"])
-    assert "100% (1)" in shown
-    assert f"Poll {status['poll']['id']} · 1 votes" in shown
-    several = toot.json("post", "and these?", *options, "--poll-multiple", "--poll-hide-totals")["poll"]
-    assert (several["multiple"], several["options"][0]) == (True, {"title": "foo", "votes_count": None})
-
-    poll = author.write("answer me that", poll={"options": ["foo", "bar", "baz"], "expires_in": 600})["poll"]["id"]
-    assert "The chosen vote option does not exist" in toot.fails("polls", "vote", poll, "5")
-    assert "You have already voted on this poll" in toot.fails("polls", "vote", poll, "0", "2")
-    assert toot("polls", "vote", poll, "0").count("✓ Your vote") == 1
-    assert "You have already voted on this poll" in toot.fails("polls", "vote", poll, "0")
-
-
-@pytest.mark.slow
-def test_toot_features_hashtags(stack: Stack, toot: Toot) -> None:
-    person, word = stack.new_person("typist"), f"kite{secrets.token_hex(3)}"
-    toot.log_in(person)
-    toot("tags", "feature", word)
-    assert word in toot("tags", "featured")
-    assert [tag["name"] for tag in person.get(f"/api/v1/accounts/{person.id}/featured_tags")] == [word]
-    toot("tags", "unfeature", word)
-    assert person.get("/api/v1/featured_tags") == []
+def test_mastodon_py_reads_on_in_both_directions_while_posts_arrive(stack: Stack, log_in: Callable[[Person], Mastodon]) -> None:
+    author = stack.new_person("author")
+    api = log_in(author)
+    written = [author.write(f"number {number}")["id"] for number in range(7)]
+    page = api.account_statuses(api.me(), limit=3)
+    newest = page
+    read = [status.id for status in page]
+    while page := api.fetch_next(page):
+        written.append(author.write("in between")["id"])
+        read += [status.id for status in page]
+    assert read == written[6::-1]
+    later: list[str] = []
+    page = newest
+    while page := api.fetch_previous(page):
+        later = [status.id for status in page] + later
+    assert later == written[:6:-1]
+    assert api.preferences()["posting:default:visibility"] == "public"
