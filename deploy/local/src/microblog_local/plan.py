@@ -2,13 +2,11 @@
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from common.identity import generate_key
 from engines.postgres import database_url
 
 SERVICES: Final = ("auth", "posts", "social", "search", "notify", "translate")
@@ -137,6 +135,12 @@ class Plan:
         made.append(Process("gateway", "gateway.main:create_app", host, self.ports.gateway, self._settings("gateway", kept), edge=True))
         return made
 
+    def first(self) -> Process:
+        """What makes the secrets of a new stack; nothing changes in one that has them."""
+        return Process(
+            "secrets", "microblog_local.preparation:make_secrets", "", 0, {"MICROBLOG_SECRETS": str(secrets_file(self.data))}, once=True
+        )
+
     def preparation(self, kept: Mapping[str, Any], admin_url: str | None) -> Process:
         """What makes databases and topics before the rest starts; `admin_url` is the embedded PostgreSQL's."""
         replication = self.given.get("MICROBLOG_TOPIC_REPLICATION", "1")
@@ -214,24 +218,15 @@ def read_settings(file: Path | None) -> dict[str, str]:
     return given
 
 
+def secrets_file(data: Path) -> Path:
+    """Where the passwords and keys of a stack are, for its owner only (`microblog_local.preparation` makes them)."""
+    return data / "secrets.json"
+
+
 def kept_secrets(data: Path) -> dict[str, Any]:
-    """Passwords and keys of this stack, made at its first start and readable by its owner only."""
-    file = data / "secrets.json"
-    if file.exists():
-        kept: dict[str, Any] = json.loads(file.read_text())
-        return kept
-    gateway_private, gateway_public = generate_key("gateway")
-    notify_private, notify_public = generate_key("notify")
-    made = {
-        "databases": {name: secrets.token_urlsafe(24) for name in WITH_DATABASE},
-        "gateway_key": {"private": gateway_private, "public": gateway_public},
-        "notify_key": {"private": notify_private, "public": notify_public},
-        "auth_secret": secrets.token_urlsafe(32),
-        "cookie_secret": secrets.token_urlsafe(32),
-        "unsubscribe_secret": secrets.token_urlsafe(32),
-    }
-    temporary = file.with_suffix(".new")
-    temporary.touch(0o600)
-    temporary.write_text(json.dumps(made))
-    temporary.rename(file)
-    return made
+    """Passwords and keys of this stack. Raises `PlanError` before its first start."""
+    try:
+        kept: dict[str, Any] = json.loads(secrets_file(data).read_text())
+    except FileNotFoundError:
+        raise PlanError(f"there is no stack at {data}: start one with make run, or say which with PORT= or DATA=") from None
+    return kept

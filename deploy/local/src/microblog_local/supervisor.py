@@ -86,7 +86,6 @@ class Supervisor:
     async def _start(self) -> None:
         plan = self._plan
         self._check_ports()
-        kept = kept_secrets(plan.data)
         (plan.data / "logs").mkdir(exist_ok=True)
         plan.mail_folder.mkdir(parents=True, exist_ok=True)
         await self._start_zygote()
@@ -94,7 +93,10 @@ class Supervisor:
         await self._start_engines()
         self._say("preparing databases and topics")
         await self._zygote_ready.wait()
-        await self._prepare(kept)
+        await self._once(plan.first(), "passwords and keys can't be made")
+        kept = kept_secrets(plan.data)
+        admin_url = next((e.admin_url for e in self._engines if isinstance(e, Postgres)), None)
+        await self._once(plan.preparation(kept, admin_url), "databases and topics can't be prepared")
         self._say("starting the services")
         for process in plan.processes(kept):
             self._children[process.name] = _Child(process)
@@ -134,16 +136,16 @@ class Supervisor:
                 raise EngineError(f"{engine.name} does not answer after {patience:.0f} s, see {engine.log}")
             await asyncio.sleep(0.05)
 
-    async def _prepare(self, kept: dict[str, Any]) -> None:
-        """Have a process of its own do it, so that what it needs doesn't stay in our memory."""
-        job = _Child(self._plan.preparation(kept, next((e.admin_url for e in self._engines if isinstance(e, Postgres)), None)))
-        self._children[job.process.name] = job
+    async def _once(self, process: Process, failed: str) -> None:
+        """Have a process of its own do something, so that what it needs doesn't stay in our memory. Raises `PlanError`."""
+        job = _Child(process)
+        self._children[process.name] = job
         self._fork(job)
         await job.ended.wait()
-        del self._children[job.process.name]
+        del self._children[process.name]
         if job.status != 0:
-            log = self._log(job.process.name)
-            raise PlanError(f"databases and topics can't be prepared: {last_words(log)} (all of it in {log})")
+            log = self._log(process.name)
+            raise PlanError(f"{failed}: {last_words(log)} (all of it in {log})")
 
     async def _start_zygote(self) -> None:
         self._zygote = await asyncio.create_subprocess_exec(

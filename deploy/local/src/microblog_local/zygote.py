@@ -13,6 +13,7 @@ import signal
 import sys
 from typing import Any, Final
 
+import setproctitle
 from engines.process import die_with_parent
 
 from microblog_local.plan import SERVICES
@@ -23,11 +24,11 @@ _MODULES: Final = [
     "uvicorn.protocols.http.httptools_impl",
     "uvicorn.lifespan.on",
     "uvloop",
-    "setproctitle",
     "psycopg",
     "psycopg_pool",
     "sqlalchemy.dialects.postgresql.psycopg",
     "aiokafka",
+    "httpcore",
     "gateway.serving",
     *(f"{name}.{part}" for name in SERVICES for part in ("main", "worker")),
 ]
@@ -37,6 +38,7 @@ def main() -> None:
     die_with_parent()()
     for module in _MODULES:
         importlib.import_module(module)
+    setproctitle.getproctitle()  # finds where the title is now: a child has another environment, beside which it lay
     gc.collect()
     gc.freeze()
     names: dict[int, str] = {}
@@ -84,8 +86,6 @@ def _fork(order: dict[str, Any]) -> int:
 
 def _become(order: dict[str, Any]) -> None:
     """Turn this fork into the process that was ordered."""
-    import setproctitle
-
     signal.set_wakeup_fd(-1)
     for name in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_DFL)

@@ -31,6 +31,7 @@ def serve(create: Callable[[], ASGIApp], host: str, port: int) -> None:
         port=port,
         loop="uvloop",
         http=WholeAnswers,
+        ws="none",
         log_config=None,
         access_log=False,
         proxy_headers=False,  # the gateway says who calls, in a way that can be checked
