@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .data/$(PORT)
 ENV ?=
-WORKERS ?= 2
+WORKERS ?= 3
 PY := .venv/bin/python
 MEMBERS := libs/common $(wildcard services/*) gateway deploy/engines deploy/local deploy/demo deploy/fakes deploy/operator
 LOCAL = $(PY) -m microblog_local
@@ -48,7 +48,7 @@ operate: .venv/ready ## the operator's command on the running stack (DO="dlq lis
 demo: .venv/ready ## load the demo community into the running stack
 	@$(PY) -m microblog_demo --url http://localhost:$(PORT) --mail "$(DATA)/mail" --state "$(DATA)/demo-state.json"
 
-test: .venv/ready ## unit, service and end-to-end tests, on two cores
+test: .venv/ready ## unit, service and end-to-end tests; WORKERS= processes share them
 	@$(PY) -m pytest --numprocesses $(WORKERS)
 
 test-slow: .venv/ready ## what takes long: chaos in its quick form, hostile connections, toot, a browser (Debian's chromium, where it is)

@@ -10,6 +10,8 @@ from hypothesis import settings
 
 import gateway  # noqa: F401 - pytest names test modules after their folders, and would take `gateway/` for the package
 
+_STACKS_OF_THEIR_OWN = ("deploy/tests/test_kill.py", "deploy/tests/test_runner.py")
+
 settings.register_profile("quick", max_examples=25, derandomize=True)
 settings.register_profile("chaos", max_examples=1000)
 settings.load_profile("quick")
@@ -24,7 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Where tests run side by side, one process has all that need a whole stack, and only one; the others go file by file.
+    """Where tests run side by side, one process has all that share a stack, another those that start and kill their own; the rest goes
+    file by file.
 
     (Marks of `xdist_group` would say the same, but pytest-xdist 3.8 loses them with pytest 9.2.)
     """
@@ -32,7 +35,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "stacks" if nodeid.startswith("deploy/tests/") else nodeid.split("::", 1)[0]
+            if nodeid.startswith(_STACKS_OF_THEIR_OWN):
+                return "stacks of their own"
+            return "the stack" if nodeid.startswith("deploy/tests/") else nodeid.split("::", 1)[0]
 
     return Scheduling(config, log)
 

