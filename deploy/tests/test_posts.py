@@ -23,6 +23,7 @@ def test_a_post_is_written_edited_and_deleted(stack: Stack) -> None:
     edited = person.client.put(f"/api/v1/statuses/{status['id']}", json={"status": "final"}).json()
     assert (edited["content"], edited["id"]) == ("<p>final</p>", status["id"])
     assert edited["edited_at"].endswith("Z")
+    assert person.get(f"/api/v1/statuses/{status['id']}/source")["text"] == "final"
     history = person.get(f"/api/v1/statuses/{status['id']}/history")
     assert [entry["content"] for entry in history] == ["<p>first <strong>draft</strong></p>", "<p>final</p>"]
     assert history[0]["account"]["username"] == person.name
@@ -59,6 +60,35 @@ def test_what_is_no_picture_or_too_large_is_refused_with_the_reason(stack: Stack
     assert (bad.status_code, "picture" in bad.json()["error"]) == (422, True)
     large = person.client.post("/api/v2/media", files={"file": ("a.png", b"0" * 17_000_000, "image/png")})
     assert (large.status_code, "16 MB" in large.json()["error"]) == (422, True)
+
+
+def test_a_picture_taken_sideways_stands_upright(stack: Stack) -> None:
+    exif, out = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6  # the camera was turned by a quarter
+    Image.new("RGB", (120, 80), "teal").save(out, "JPEG", exif=exif)
+    person = stack.new_person()
+    media = person.client.post("/api/v2/media", files={"file": ("a.jpg", out.getvalue(), "image/jpeg")}).json()
+    assert media["meta"]["original"]["size"] == "80x120"
+    served = Image.open(io.BytesIO(httpx.get(media["url"]).content))
+    assert (served.size, dict(served.getexif())) == ((80, 120), {})
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused(stack: Stack) -> None:
+    out = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(out, "PNG", optimize=True)
+    assert len(out.getvalue()) < 1_000_000
+    bomb = stack.new_person().client.post("/api/v2/media", files={"file": ("a.png", out.getvalue(), "image/png")})
+    assert (bomb.status_code, "40 million pixels" in bomb.json()["error"]) == (422, True)
+
+
+def test_what_a_reader_sees_as_one_sign_counts_as_one_and_an_address_as_23(stack: Stack) -> None:
+    person = stack.new_person()
+    most = person.get("/api/v2/instance")["configuration"]["statuses"]["max_characters"]
+    family, address = "👩‍👩‍👧‍👦", "https://example.org/" + "a" * 200
+    assert person.client.post("/api/v1/statuses", json={"status": family * most}).status_code == 200
+    assert person.client.post("/api/v1/statuses", json={"status": f"{address} {family * (most - 24)}"}).status_code == 200
+    longer = person.client.post("/api/v1/statuses", json={"status": f"{address} {family * (most - 23)}"})
+    assert (longer.status_code, str(most) in longer.json()["error"]) == (422, True)
 
 
 def test_a_reply_is_a_comment_in_the_thread(stack: Stack) -> None:

@@ -18,6 +18,8 @@ from common.telemetry import current_traceparent
 log = logging.getLogger(__name__)
 
 CHANNEL: Final = "outbox"
+_BETWEEN_SECONDS: Final = 0.02
+"""As long as the relay waits for more by itself."""
 
 TABLE: Final = Table(
     "outbox",
@@ -118,7 +120,7 @@ def pending(session: AsyncSession) -> bool:
 
 
 class Waker:
-    """Tells the relay that something was committed: one NOTIFY for all commits that came meanwhile, never within their transactions.
+    """Tells the relay that something was committed: at once, then one NOTIFY for all commits of `_BETWEEN_SECONDS`, never within their transactions.
 
     NOTIFY takes a lock over the whole cluster at commit, so it would serialise the writers. Losing one is harmless, the relay polls too.
     """
@@ -150,6 +152,7 @@ class Waker:
                 if connection is None or connection.closed:
                     connection = await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3)
                 await connection.execute(self._statement)
+                await asyncio.sleep(_BETWEEN_SECONDS)
             except Exception as error:
                 log.warning("the relay could not be woken, it polls", extra={"reason": type(error).__name__})
                 if connection is not None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+import regex
 from common.errors import DomainError, Forbidden
 from common.events import PollState
 
@@ -20,6 +21,10 @@ MAX_POLL_SECONDS: Final = 2_629_746
 URL_LENGTH: Final = 23
 """What an address counts, however long it is: as in every server of the Mastodon API."""
 
+_LONGEST_SIGN: Final = 20
+"""Code points that a sign may have on average. A family has seven; any number of accents could be piled on one letter."""
+
+_SIGN: Final = regex.compile(r"\X")
 _URL: Final = re.compile(r"https?://[^\s<>()\[\]]+")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 
@@ -145,9 +150,15 @@ def fingerprint(draft: Draft) -> bytes:
 
 
 def length_of(text: str, spoiler: str) -> int:
-    """Characters that count: the content warning too, an address as 23, of `@name@host` only the name's part."""
-    without_hosts = re.sub(r"(?<=@)([A-Za-z0-9_]+)@[A-Za-z0-9.-]+", r"\1", _URL.sub("x" * URL_LENGTH, text))
-    return len(without_hosts) + len(spoiler)
+    """Characters that count, as a reader sees them (extended grapheme clusters, Unicode Standard Annex 29).
+
+    The content warning counts too, an address as 23, of `@name@host` only the name's part. No sign counts less than a twentieth of its
+    code points.
+    """
+    without_hosts = re.sub(r"(?<=@)([A-Za-z0-9_]+)@[A-Za-z0-9.-]+", r"\1", _URL.sub("x" * URL_LENGTH, text)).replace("\r\n", "\n")
+    counted = f"{without_hosts}\n{spoiler}"
+    signs = len(counted) if counted.isascii() else sum(1 for _ in _SIGN.finditer(counted))
+    return max(signs - 1, len(counted) // _LONGEST_SIGN)
 
 
 def check(draft: Draft, max_characters: int) -> None:
