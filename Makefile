@@ -14,7 +14,7 @@ STACK = --port $(PORT) --data "$(DATA)"
 IMAGES := $(wildcard services/*) gateway deploy/operator
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup run stop reset logs status operate demo test test-slow test-clients test-browser check contracts lock bench bench-large chaos images up down
+.PHONY: help setup run stop reset logs status operate demo test test-slow test-clients test-browser check contracts lock bench bench-pages bench-large chaos images up down
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ lock: ## compile the locks anew: one for development, one for each image (needs 
 
 bench: .venv/ready ## measure a stack of its own with production settings
 	@$(PY) deploy/benchmarks/bench.py
+
+bench-pages: .venv/ready ## weigh the pages and see how soon they stand on an emulated phone (Debian's chromium)
+	@$(PY) deploy/benchmarks/pages.py
 
 bench-large: .venv/ready ## measure a community of 100,000 accounts and a million posts
 	@$(PY) deploy/benchmarks/large.py

@@ -22,7 +22,7 @@ FORMS = sorted(
 )
 HERE = "https://microblog.example"
 SECRET = "c" * 32
-TOKEN = re.compile(r'name="csrf_token"[^>]*value="([0-9a-f]{64})"')
+TOKEN = re.compile(r'name="csrf_token"[^>]*value="([0-9a-f]{128})"')
 
 
 def token_in(page: httpx.Response) -> str:
@@ -53,7 +53,15 @@ def _readable(town: "Town") -> None:
 
 @pytest.mark.parametrize("path", FORMS)
 async def test_a_form_without_the_right_token_does_nothing(door: "Door", town: "Town", path: str) -> None:
-    wrong = ("", "x" * 64, token_for(SECRET, "session-of-bob"), token_for("d" * 32, "session-of-ada"), token_for(SECRET, ""))
+    wrong = (
+        "",
+        "x" * 128,
+        "0" * 128,
+        "0" * 64,
+        token_for(SECRET, "session-of-bob"),
+        token_for("d" * 32, "session-of-ada"),
+        token_for(SECRET, ""),
+    )
     async with logged_in(door, town) as client:
         for token in wrong:
             assert (await client.post(path, data={"csrf_token": token, "next": "/"})).status_code == 403
@@ -104,9 +112,33 @@ async def test_a_strangers_form_is_bound_to_their_browser(door: "Door", town: "T
     assert town.asked("auth")[0].headers["x-forwarded-for"] == "203.0.113.5"
 
 
+async def test_a_token_is_never_written_the_same_way_again(door: "Door", town: "Town") -> None:
+    async with logged_in(door, town) as client:
+        first, second = token_in(await client.get("/about")), token_in(await client.get("/about"))
+        assert first != second
+        for token in (first, second):
+            assert (await client.post("/logout", data={"csrf_token": token})).status_code == 303
+
+
+async def test_pages_and_styles_travel_compressed_to_who_takes_it(door: "Door", town: "Town") -> None:
+    async with logged_in(door, town) as client:
+        page = await client.get("/about")
+        styles = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text)
+        assert len(styles) > 1
+        for path in ("/about", *styles):
+            small = await client.get(path, headers={"Accept-Encoding": "gzip"})
+            plain = await client.get(path, headers={"Accept-Encoding": "identity"})
+            assert (small.headers.get("content-encoding"), plain.headers.get("content-encoding")) == ("gzip", None)
+            assert int(small.headers["content-length"]) * 2 < int(plain.headers["content-length"])
+            assert "Accept-Encoding" in small.headers["vary"]
+            assert "Accept-Encoding" in plain.headers["vary"]
+            if path in styles:
+                assert small.content == plain.content
+
+
 async def test_a_token_of_other_letters_is_as_wrong_as_any(door: "Door", town: "Town") -> None:
     async with logged_in(door, town) as client:
-        assert (await client.post("/posts", data={"csrf_token": "ä" * 64})).status_code == 403
+        assert (await client.post("/posts", data={"csrf_token": "ä" * 128})).status_code == 403
 
 
 @pytest.mark.parametrize("sent", [{"files": {"pictures": ("a.png", b"x" * 40_000_000)}}, {"data": {"identifier": "x" * 40_000_000}}])

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.backend import Backend
 from gateway.call import Call
 from gateway.compose import COMPOSERS
+from gateway.encoding import takes_gzip
 from gateway.identity import AuthAway
 from gateway.limits import Limits
 from gateway.load import Bodies, Gate, Overloaded, TooLarge, TooSlow, Unreadable
@@ -293,24 +294,13 @@ async def _send(send: Send, method: str, answer: Answer, counted: dict[str, str]
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     headers += [(name.encode(), value.encode()) for name, value in counted.items()]
     headers += [*_CORS, (b"x-request-id", request_id.encode()), (b"vary", b"Accept-Encoding, Authorization")]
-    if len(body) > _COMPRESSED_FROM and _takes_gzip(accepts) and "json" in answer.headers.get("content-type", ""):
+    if len(body) > _COMPRESSED_FROM and takes_gzip(accepts) and "json" in answer.headers.get("content-type", ""):
         body = igzip.compress(body, compresslevel=1, mtime=0)
         headers.append((b"content-encoding", b"gzip"))
     if "cache-control" not in answer.headers:
         headers.append((b"cache-control", b"private, no-store"))
     headers.append((b"content-length", str(len(body)).encode()))
     await _start_and_end(send, answer.status, headers, b"" if method == "HEAD" else body)
-
-
-def _takes_gzip(accepts: str) -> bool:
-    """Whether `Accept-Encoding` names gzip with a weight above nought (RFC 9110, 12.5.3)."""
-    if "gzip" not in accepts:
-        return False
-    for coding in accepts.replace(" ", "").lower().split(","):
-        name, _, weight = coding.partition(";q=")
-        if name == "gzip":
-            return weight.strip("0.") != "" or not weight
-    return False
 
 
 async def _plain(send: Send, status: int, sentence: str, headers: dict[str, str]) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Final
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -147,7 +149,8 @@ def create_pages(settings: Settings, backend: Backend) -> Starlette:
     routes = [Route(path, page(function), methods=methods) for path, function, methods in _PAGES]
     routes.append(Route("/static/{hash}/{name}", serve))
     handlers: dict[Any, Any] = {HTTPException: failed, Exception: failed, Redirect: elsewhere}
-    return Starlette(routes=routes, exception_handlers=handlers)
+    packing = Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
+    return Starlette(routes=routes, exception_handlers=handlers, middleware=[packing])
 
 
 async def _recognised(request: Request, backend: Backend) -> Visitor:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import secrets
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -9,11 +10,34 @@ from starlette.requests import Request
 from wtforms.csrf.core import CSRF
 
 FIELD: Final = "csrf_token"
+_SIZE: Final = hashlib.sha256().digest_size
 
 
 def token_for(secret: str, binding: str) -> str:
-    """The token of one session."""
-    return hmac.new(secret.encode(), f"csrf:{binding}".encode(), hashlib.sha256).hexdigest()
+    """A token of one session, written otherwise each time.
+
+    Pages are compressed and repeat what an address says: from their lengths, one that stays as it is could be guessed (BREACH).
+    """
+    mask = secrets.token_bytes(_SIZE)
+    return (mask + _under(mask, hmac.digest(secret.encode(), f"csrf:{binding}".encode(), "sha256"))).hex()
+
+
+def same(token: str, other: str) -> bool:
+    """Whether both are tokens, and of one session."""
+    one, two = _unmasked(token), _unmasked(other)
+    return one is not None and two is not None and hmac.compare_digest(one, two)
+
+
+def _unmasked(token: str) -> bytes | None:
+    try:
+        written = bytes.fromhex(token)
+    except ValueError:
+        return None
+    return _under(written[:_SIZE], written[_SIZE:]) if len(written) == 2 * _SIZE else None
+
+
+def _under(mask: bytes, value: bytes) -> bytes:
+    return bytes(one ^ two for one, two in zip(mask, value, strict=True))
 
 
 def same_origin(request: Request, public_url: str) -> bool:
@@ -38,5 +62,5 @@ class SessionCsrf(CSRF):
         return self._expected
 
     def validate_csrf_token(self, form: Any, field: Any) -> None:
-        if not hmac.compare_digest(str(field.data or "").encode(), self._expected.encode()):
+        if not same(str(field.data or ""), self._expected):
             raise ValueError("This form is too old: send it once more.")

@@ -76,7 +76,7 @@ class Visitor:
         """What binds forms of people who aren't logged in."""
         return self.request.cookies.get("visitor") or secrets.token_urlsafe(16)
 
-    @property
+    @cached_property
     def token(self) -> str:
         """The token that this visitor's forms carry."""
         return csrf.token_for(self.backend.settings.cookie_secret.get_secret_value(), self.session or self.anonymous_id)
@@ -113,8 +113,7 @@ class Visitor:
     async def form(self) -> FormData:
         """The form that was sent, if it comes from our own pages with the right token. Raises 403."""
         sent = await self.request.form(max_files=_MOST_FILES, max_fields=100, max_part_size=1_000_000)
-        token = str(sent.get(csrf.FIELD, ""))
-        if not secrets.compare_digest(token.encode(), self.token.encode()) or not csrf.same_origin(self.request, self.backend.public_url):
+        if not csrf.same(str(sent.get(csrf.FIELD, "")), self.token) or not csrf.same_origin(self.request, self.backend.public_url):
             raise HTTPException(403, self._("This form is too old: go back, reload the page and send it once more."))
         return sent
 
