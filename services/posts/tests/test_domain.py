@@ -24,6 +24,14 @@ def test_the_host_of_a_mention_does_not_count() -> None:
     assert domain.length_of("@ada@microblog.example hi", "") == len("@ada hi")
 
 
+@pytest.mark.parametrize("one", ["x", "\r\n", "é", "e\u0301", "👩‍👩‍👧‍👦", "🇵🇹", "நி"])
+def test_what_readers_see_as_one_character_counts_once(one: str) -> None:
+    assert domain.length_of(f".{one * 3}.", one) == 6
+    domain.check(draft(f".{one * 98}."), 100)
+    with pytest.raises(domain.PostTooLong):
+        domain.check(draft(f".{one * 98}.", spoiler=one), 100)
+
+
 def test_the_content_warning_counts() -> None:
     with pytest.raises(domain.PostTooLong, match="limit of 10 exceeded"):
         domain.check(draft("12345678", spoiler="123"), 10)

@@ -145,16 +145,31 @@ def fingerprint(draft: Draft) -> bytes:
 
 
 def length_of(text: str, spoiler: str) -> int:
-    """Characters that count: the content warning too, an address as 23, of `@name@host` only the name's part."""
-    without_hosts = re.sub(r"(?<=@)([A-Za-z0-9_]+)@[A-Za-z0-9.-]+", r"\1", _URL.sub("x" * URL_LENGTH, text))
-    return len(without_hosts) + len(spoiler)
+    """Characters as readers see them (grapheme clusters, UAX #29): the warning's too, an address as 23, of `@name@host` only the name's part."""
+    return sum(map(_graphemes, _counted(text, spoiler)))
+
+
+def is_too_long(text: str, spoiler: str, most: int) -> bool:
+    """Whether its length is above the most. No text has more graphemes than code points, so that few have to be divided into them."""
+    counted = _counted(text, spoiler)
+    return sum(map(len, counted)) > most and sum(map(_graphemes, counted)) > most
+
+
+def _counted(text: str, spoiler: str) -> tuple[str, str]:
+    return re.sub(r"(?<=@)([A-Za-z0-9_]+)@[A-Za-z0-9.-]+", r"\1", _URL.sub("x" * URL_LENGTH, text)), spoiler
+
+
+def _graphemes(text: str) -> int:
+    from regex import findall  # only few processes ever need it, and it takes memory
+
+    return len(findall(r"\X", text))
 
 
 def check(draft: Draft, max_characters: int) -> None:
     """Raise the error of the first rule that the draft breaks."""
     if not draft.text.strip() and not draft.media_ids:
         raise EmptyPost
-    if length_of(draft.text, draft.spoiler) > max_characters:
+    if is_too_long(draft.text, draft.spoiler, max_characters):
         raise PostTooLong(max_characters)
     if draft.visibility is not None and draft.visibility not in VISIBILITIES:
         raise UnknownVisibility
@@ -174,7 +189,7 @@ def check_poll(poll: Poll) -> None:
         raise BadChoices
     if len(poll.options) > MAX_OPTIONS:
         raise BadChoices(f"Validation failed: Choices can't contain more than {MAX_OPTIONS} items")
-    if any(len(option) > MAX_OPTION for option in poll.options):
+    if any(len(option) > MAX_OPTION and _graphemes(option) > MAX_OPTION for option in poll.options):
         raise BadChoices(f"Validation failed: Choices cannot be longer than {MAX_OPTION} characters each")
     if len(set(poll.options)) < len(poll.options):
         raise BadChoices("Validation failed: Choices contain duplicate items")
