@@ -54,8 +54,8 @@ test: .venv/ready ## unit, service and end-to-end tests; WORKERS= processes shar
 test-slow: .venv/ready ## what takes long: chaos in its quick form, hostile connections, toot, a browser (Debian's chromium, where it is)
 	@$(PY) -m pytest -m slow --timeout 600
 
-test-clients: .venv/ready ## other people's clients, as they are: the library Mastodon.py and the command line toot
-	@$(PY) -m pytest -m "slow or not slow" --timeout 600 deploy/tests/test_mastodon_py.py deploy/tests/test_toot.py
+test-clients: .venv/ready ## other people's clients, as they are: the library Mastodon.py and the command line toot, in environments of their own
+	@$(PY) -m pytest -m slow --timeout 600 deploy/tests/test_clients.py deploy/tests/test_toot.py
 
 test-browser: .venv/ready ## a real browser (Debian's chromium and chromium-driver), with and without scripts, narrow and wide, light and dark
 	@command -v chromedriver >/dev/null 2>&1 || { echo "microblog: there is no chromedriver here: install chromium and chromium-driver"; exit 1; }
@@ -71,12 +71,14 @@ check: .venv/ready ## lint, types, import rules, contracts
 contracts: .venv/ready ## write event schemas, OpenAPI and AsyncAPI documents
 	@$(PY) deploy/contracts.py
 
-lock: ## compile the locks anew: one for development, one for each image (needs uv)
+lock: ## compile the locks anew: one for development, one for each image and for each client of other people (needs uv)
 	@$(COMPILE) --group dev pyproject.toml $(foreach p,common auth posts social search notify translate gateway engines local demo fakes operator,--no-emit-package microblog-$(p)) -o requirements.lock
 	@for member in $(IMAGES); do \
 	  $(COMPILE) -c requirements.lock $$member/pyproject.toml $(foreach p,common auth posts social search notify translate,--no-emit-package microblog-$(p)) -o $$member/requirements.lock || exit 1; \
 	done
 	@echo hatchling | $(COMPILE) -c requirements.lock - -o deploy/images/build.lock
+	@printf 'mastodon-py\npytest\nhttpx\npillow\n' | $(COMPILE) -c requirements.lock - -o deploy/tests/clients/mastodon-py.lock
+	@echo toot | $(COMPILE) - -o deploy/tests/clients/toot.lock
 
 bench: .venv/ready ## measure a stack of its own with production settings
 	@$(PY) deploy/benchmarks/bench.py

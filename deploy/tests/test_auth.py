@@ -4,12 +4,25 @@ import base64
 import hashlib
 import re
 import secrets
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psycopg
+import pytest
 from operating import operate, run
-from stack import Person, Stack, picture, wait_for
+from stack import Person, Stack, own_address, picture, wait_for
+
+alone = pytest.mark.skipif(
+    own_address() is None, reason="every test comes from the same address here, and would be throttled with this one"
+)
+
+
+def begin_early_in_a_window() -> None:
+    """Tries are counted in fixed windows, which all begin at a quarter of an hour: wait for the next one if this is about to end."""
+    left = 900 - time.time() % 900
+    if left < 20:
+        time.sleep(left)
 
 
 def log_in(stack: Stack, name: str, password: str = "correct horse battery", **more: str) -> httpx.Client:
@@ -100,6 +113,33 @@ def test_a_forgotten_password_is_reset_by_mail_and_ends_all_sessions(stack: Stac
     assert log_in(stack, person.name, "an entirely new one").get("/").status_code == 200
 
 
+def test_a_link_to_reset_is_good_for_half_an_hour(stack: Stack) -> None:
+    person = stack.new_person("late")
+    with stack.browser() as browser:
+        assert stack.submit(browser, "/reset", email=f"{person.name}@people.example").status_code == 200
+        link = stack.mailed_link(f"{person.name}@people.example", "/reset/use?")
+        mine = f"account_id = {person.id} AND kind = 'reset'"
+        assert run(stack, "auth", f"SELECT round(extract(epoch FROM expires_at - created_at)) FROM requests WHERE {mine}") == [(1800,)]
+        run(stack, "auth", f"UPDATE requests SET expires_at = now() WHERE {mine}")
+        late = stack.submit(browser, link[link.index("/reset/use?") :], "/reset/use", password="an entirely new one")
+        assert (late.status_code, "no longer valid" in late.text) == (422, True)
+    log_in(stack, person.name).close()
+
+
+def test_nothing_that_opens_an_account_can_be_read_in_the_database(stack: Stack) -> None:
+    person, (app, token) = stack.new_person("careful"), stack.app_token()
+    with stack.browser() as browser:
+        stack.submit(browser, "/login", "/login", identifier=person.name, password="correct horse battery")
+        stack.submit(browser, "/reset", email=f"{person.name}@people.example")
+        session = browser.cookies["session"]
+    link = stack.mailed_link(f"{person.name}@people.example", "/reset/use?")
+    opening = [person.token, token, app["client_secret"], session, parse_qs(urlsplit(link).query)["token"][0], "correct horse battery"]
+    tables = [name for (name,) in run(stack, "auth", "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    kept = " ".join(str(row) for table in tables for (row,) in run(stack, "auth", f"SELECT to_jsonb(t)::text FROM {table} t"))
+    assert person.name in kept
+    assert [secret for secret in opening if secret in kept or secret.encode().hex() in kept] == []
+
+
 def test_the_code_flow_with_pkce_gives_a_token_once(stack: Stack) -> None:
     person, verifier = stack.new_person("coder"), secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
@@ -154,15 +194,70 @@ def test_clients_discover_what_they_need(stack: Stack) -> None:
         assert told["token_endpoint"] == f"{stack.url}/oauth/token"
         assert told["code_challenge_methods_supported"] == ["S256"]
         assert "password" not in told["grant_types_supported"]
-        refused = client.post("/oauth/token", data={"grant_type": "password", "username": "x", "password": "y"})
-    assert refused.status_code == 401
+
+
+def test_apps_take_nobodys_password_unless_a_setting_says_so(stack: Stack) -> None:
+    person, (app, _) = stack.new_person(), stack.app_token()
+    asked = {"grant_type": "password", "username": person.name, "password": "correct horse battery"}
+    with stack.client() as client:
+        refused = client.post("/oauth/token", data={**asked, "client_id": app["client_id"], "client_secret": app["client_secret"]})
+    assert (refused.status_code, refused.json()["error"]) == (400, "unsupported_grant_type")
 
 
 def test_guessing_passwords_is_throttled(stack: Stack) -> None:
     person = stack.new_person("guessed")
+    begin_early_in_a_window()
     with httpx.Client(base_url=stack.url, timeout=20) as browser:
         statuses = [stack.submit(browser, "/login", "/login", identifier=person.name, password=f"guess {n}").status_code for n in range(11)]
     assert statuses == [401] * 10 + [429]
+
+
+def test_guessing_a_password_from_within_is_throttled_too(stack: Stack) -> None:
+    browser = log_in(stack, stack.new_person("lent").name)
+    begin_early_in_a_window()
+    for number in range(10):
+        guess = {"current": f"guess {number}"}
+        changed = stack.submit(browser, "/settings", "/settings/password", **guess, new="an entirely new one")
+        assert "The current password is wrong" in changed.text
+    for path, more in (("/settings/password", {"new": "an entirely new one"}), ("/settings/delete", {})):
+        page = "/settings" if more else path
+        assert "Too many requests" in stack.submit(browser, page, path, current="correct horse battery", **more).text
+    assert browser.get("/settings").status_code == 200
+
+
+def test_mails_are_sent_a_few_times_only(stack: Stack) -> None:
+    waiting = stack.new_person("waiting", confirmed=False)
+    begin_early_in_a_window()
+    assert [waiting.client.post("/api/v1/emails/confirmations").status_code for _ in range(6)] == [200] * 5 + [429]
+    with stack.browser() as browser:
+        asked = [stack.submit(browser, "/reset", email=f"{waiting.name}@people.example").status_code for _ in range(6)]
+    assert asked == [200] * 5 + [429]
+
+
+@alone
+def test_guessing_links_is_throttled(stack: Stack) -> None:
+    begin_early_in_a_window()
+    with stack.browser() as browser:
+        hidden, _ = stack.form(browser, "/reset/use?token=1.x", "/reset/use")
+        guess = {"csrf_token": hidden["csrf_token"], "link": "1.guess", "password": "an entirely new one"}
+        guesses = [browser.post(path, data=guess).status_code for path in ("/reset/use", "/confirm") * 15]
+        assert guesses == [422] * 30
+        assert [browser.post(path, data=guess).status_code for path in ("/reset/use", "/confirm")] == [429, 429]
+
+
+@alone
+def test_guessing_the_secrets_of_apps_is_throttled_and_so_is_making_apps(stack: Stack) -> None:
+    app, token = stack.app_token()
+    guess = {"grant_type": "client_credentials", "client_id": app["client_id"], "client_secret": "a guess", "token": token}
+    begin_early_in_a_window()
+    with stack.browser() as client:  # from an address of its own
+        statuses = [client.post("/oauth/token", data=guess).status_code for _ in range(300)]
+        assert statuses == [401] * 300
+        refused = client.post("/oauth/token", data=guess)
+        assert (refused.status_code, refused.json()["error"]) == (429, "Too many requests")
+        assert client.post("/oauth/revoke", data=guess).status_code == 429
+        new = {"client_name": "one of many", "redirect_uris": "urn:ietf:wg:oauth:2.0:oob"}
+        assert [client.post("/api/v1/apps", json=new).status_code for _ in range(101)] == [200] * 100 + [429]
 
 
 def test_the_first_admin_is_made_on_the_command_line(stack: Stack) -> None:

@@ -188,5 +188,27 @@ def test_the_settings_for_client_test_suites_let_anybody_in_at_once_and_say_so(f
             for _ in range(30):
                 answer = client.post("/oauth/token", data={**asked, "client_id": app["client_id"], "client_secret": app["client_secret"]})
                 assert answer.status_code == 200, answer.text
+            assert "x-ratelimit-limit" not in answer.headers
+    finally:
+        assert running.stop() == 0
+
+
+@pytest.mark.slow
+def test_without_such_settings_everybody_is_told_how_often_they_may_call(folder: Path) -> None:
+    running = start(folder / "data", _SETTINGS)
+    try:
+        person, other = running.new_person(), running.new_person()
+        told = [person.client.get("/api/v1/timelines/home") for _ in range(300)]
+        left = [int(answer.headers["x-ratelimit-remaining"]) for answer in told if answer.status_code == 200]
+        assert left == list(range(left[0], -1, -1))
+        assert left[0] > 290  # some were used on the way here
+        refused = told[-1]
+        assert (refused.status_code, refused.json()) == (429, {"error": "Too many requests"})
+        assert (refused.headers["x-ratelimit-limit"], refused.headers["x-ratelimit-remaining"]) == ("300", "0")
+        assert 0 < int(refused.headers["retry-after"]) <= 300
+        assert other.client.get("/api/v1/timelines/home").status_code == 200
+        status = other.write("short-lived")["id"]
+        deleted = other.client.delete(f"/api/v1/statuses/{status}")
+        assert (deleted.headers["x-ratelimit-limit"], deleted.headers["x-ratelimit-remaining"]) == ("30", "29")
     finally:
         assert running.stop() == 0

@@ -1,11 +1,12 @@
 """social, end to end: what others see, at once."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from PIL import Image
-from stack import Stack, wait_for
+from stack import Stack, picture, wait_for
 
 
 def ids(statuses: list[dict[str, str]]) -> list[str]:
@@ -62,6 +63,26 @@ def test_an_accounts_posts_and_the_public_feed(stack: Stack) -> None:
     assert reply["id"] not in public
 
 
+def test_an_accounts_posts_are_chosen_by_switches(stack: Stack) -> None:
+    author, reader = stack.new_person("author"), stack.new_person("reader")
+    media = author.client.post("/api/v2/media", files={"file": ("p.jpg", picture())}).json()["id"]
+    plain, tagged, shown = author.write("plain"), author.write("a #kite"), author.write("look", media_ids=[media])
+    reply = author.write("an answer", in_reply_to_id=reader.write("hello")["id"])
+    boost = author.post(f"/api/v1/statuses/{reader.write('worth it')['id']}/reblog")
+    author.post(f"/api/v1/statuses/{plain['id']}/pin")
+    everything = [boost["id"], reply["id"], shown["id"], tagged["id"], plain["id"]]
+    for switches, left in (
+        ({}, everything),
+        ({"exclude_replies": "true"}, [boost["id"], *everything[2:]]),
+        ({"exclude_reblogs": "true"}, everything[1:]),
+        ({"exclude_replies": "true", "exclude_reblogs": "true"}, everything[2:]),
+        ({"only_media": "true"}, [shown["id"]]),
+        ({"tagged": "kite"}, [tagged["id"]]),
+        ({"pinned": "true"}, [plain["id"]]),
+    ):
+        assert ids(reader.get(f"/api/v1/accounts/{author.id}/statuses", **switches)) == left, switches
+
+
 def test_pages_lead_on_without_gaps_or_repeats(stack: Stack) -> None:
     author = stack.new_person("pager")
     written = [author.write(f"page {n}")["id"] for n in range(7)]
@@ -101,6 +122,33 @@ def test_favourites_and_boosts_count_once_and_can_be_taken_back(stack: Stack) ->
     assert (taken["id"], taken["reblogged"], taken["reblog"], taken["reblogs_count"]) == (status["id"], False, None, 0)
     assert follower.get("/api/v1/timelines/home") == []
     assert fan.post(f"/api/v1/statuses/{status['id']}/unfavourite")["favourites_count"] == 0
+
+
+def test_counts_are_exact_whoever_changes_their_mind_at_the_same_time(stack: Stack) -> None:
+    author, fans = stack.new_person("author"), [stack.new_person("fan") for _ in range(4)]
+    status = author.write("divisive")["id"]
+    undecided = [f"/api/v1/statuses/{status}/{verb}" for verb in ("favourite", "unfavourite", "reblog", "unreblog")]
+    undecided += [f"/api/v1/accounts/{author.id}/{verb}" for verb in ("follow", "unfollow")]
+    with ThreadPoolExecutor(8) as pool:  # two of everybody's requests at a time
+        answers = [pool.submit(fan.client.post, path) for _ in range(5) for path in undecided for fan in fans for _ in range(2)]
+        assert {answer.result().status_code for answer in answers} == {200}
+    for fan in fans[:3]:
+        for path in (undecided[0], undecided[2], undecided[4]):
+            fan.post(path)
+    for path in (undecided[1], undecided[3], undecided[5]):
+        fans[3].post(path)
+    shown, account = author.get(f"/api/v1/statuses/{status}"), author.get(f"/api/v1/accounts/{author.id}")
+    assert (shown["favourites_count"], shown["reblogs_count"], account["followers_count"]) == (3, 3, 3)
+    for listed in (
+        f"/api/v1/statuses/{status}/favourited_by",
+        f"/api/v1/statuses/{status}/reblogged_by",
+        f"/api/v1/accounts/{author.id}/followers",
+    ):
+        assert {entry["id"] for entry in author.get(listed)} == {fan.id for fan in fans[:3]}
+    counts = [
+        (fan.get(f"/api/v1/accounts/{fan.id}")["following_count"], fan.get(f"/api/v1/accounts/{fan.id}")["statuses_count"]) for fan in fans
+    ]
+    assert counts == [(1, 1)] * 3 + [(0, 0)]
 
 
 @pytest.mark.parametrize(

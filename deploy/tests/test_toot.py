@@ -1,21 +1,21 @@
-"""The command line `toot`, as it is."""
+"""The command line `toot`, as it is.
+
+GPL: run as a program of its own in an environment of its own, never among our dependencies.
+"""
 
 import json
 import os
 import secrets
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from apps import consent
+from environments import environment
 from pages import PASSWORD
 from stack import Person, Stack, picture, wait_for
 
-TOOT = "toot==0.52.1"
-"""GPL: run as a program of its own in an environment of its own, never among our dependencies."""
 pytestmark = pytest.mark.slow
 
 
@@ -50,30 +50,9 @@ class Toot:
         return str(said)
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `toot` is installed; skips when the package index can't be reached."""
-    folder = tmp_path_factory.mktemp("toot") / "venv"
-    if shutil.which("uv"):
-        steps = [
-            ["uv", "venv", "-q", "--python", sys.executable, str(folder)],
-            ["uv", "pip", "install", "-q", "--python", f"{folder}/bin/python", TOOT],
-        ]
-    else:
-        steps = [[sys.executable, "-m", "venv", str(folder)], [f"{folder}/bin/python", "-m", "pip", "install", "-q", TOOT]]
-    for step in steps:
-        try:
-            done = subprocess.run(step, capture_output=True, text=True, timeout=200, check=False)
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"{TOOT} can't be installed: the package index is too slow")
-        if done.returncode:
-            pytest.skip(f"{TOOT} can't be installed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-    return folder / "bin" / "toot"
-
-
 @pytest.fixture
-def toot(program: Path, stack: Stack, tmp_path: Path) -> Toot:
-    return Toot(program, stack, tmp_path)
+def toot(stack: Stack, tmp_path: Path) -> Toot:
+    return Toot(environment("toot") / "toot", stack, tmp_path)
 
 
 def test_toot_logs_in_with_a_code_and_says_who_is_there(stack: Stack, toot: Toot) -> None:

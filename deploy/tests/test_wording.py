@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [path for folder in ("libs", "services", "gateway") for path in sorted((ROOT / folder).rglob("src/**/*.py"))]
 FOR_PROGRAMS = frozenset(
     """
-    BadDuration BadHook BadPage DomainError InvalidFilter KeyReused LoginRequired MarkerConflict MediaInUse OAuthError OutsideScopes SharedByKeywords
-    TopicsTooShort UnknownLanguages UnknownPolicy UnknownPrivacy UnknownVisibility
+    BadDuration BadHook BadPage DomainError InvalidFilter KeyReused LoginRequired MarkerConflict MediaInUse NameTaken OAuthError OutsideScopes
+    SharedByKeywords TopicsTooShort UnknownLanguages UnknownPolicy UnknownPrivacy UnknownVisibility
     """.split()
 )
 """Said to apps, providers and operators: no form of ours can bring it about."""

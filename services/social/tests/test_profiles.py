@@ -177,3 +177,11 @@ async def test_posts_are_found_by_their_words_only_where_their_author_lets_every
     await change(world, ada, json={"indexable": False})
     assert await finders() == {ada, fan, named}
     assert await finders(found=False) == {ada, reader, fan, named, 0}
+
+
+async def test_a_state_that_gives_a_name_to_a_second_account_is_refused_and_changes_nothing(world: "World") -> None:
+    ada = await world.person("ada")
+    world.names[ada + 1] = "ada"
+    refused = await world.carry(world.account_state(ada + 1))
+    assert (refused.status_code, refused.json()["code"]) == (409, "name_taken")
+    assert (await world.show("/api/v1/accounts/lookup", acct="ada"))["id"] == str(ada)

@@ -152,20 +152,31 @@ def fingerprint(draft: Draft) -> bytes:
 def length_of(text: str, spoiler: str) -> int:
     """Characters that count, as a reader sees them (extended grapheme clusters, Unicode Standard Annex 29).
 
-    The content warning counts too, an address as 23, of `@name@host` only the name's part. No sign counts less than a twentieth of its
-    code points.
+    The content warning counts too, an address as 23, of `@name@host` only the name's part.
     """
-    without_hosts = re.sub(r"(?<=@)([A-Za-z0-9_]+)@[A-Za-z0-9.-]+", r"\1", _URL.sub("x" * URL_LENGTH, text)).replace("\r\n", "\n")
-    counted = f"{without_hosts}\n{spoiler}"
-    signs = len(counted) if counted.isascii() else sum(1 for _ in _SIGN.finditer(counted))
-    return max(signs - 1, len(counted) // _LONGEST_SIGN)
+    return _signs(_counted(text, spoiler)) - 1
+
+
+def _counted(text: str, spoiler: str) -> str:
+    without_hosts = re.sub(r"(?<=@)([A-Za-z0-9_]+)@[A-Za-z0-9.-]+", r"\1", _URL.sub("x" * URL_LENGTH, text))
+    return f"{without_hosts}\n{spoiler}"  # a line's end joins no two signs, and counts one
+
+
+def _signs(text: str) -> int:
+    """No sign counts less than a twentieth of its code points."""
+    return max(sum(1 for _ in _SIGN.finditer(text)), len(text) // _LONGEST_SIGN)
+
+
+def _is_longer(text: str, most: int) -> bool:
+    """Whether it has more signs than that; none has more of them than code points, so that few have to be counted."""
+    return len(text) > most and _signs(text) > most
 
 
 def check(draft: Draft, max_characters: int) -> None:
     """Raise the error of the first rule that the draft breaks."""
     if not draft.text.strip() and not draft.media_ids:
         raise EmptyPost
-    if length_of(draft.text, draft.spoiler) > max_characters:
+    if _is_longer(_counted(draft.text, draft.spoiler), max_characters + 1):
         raise PostTooLong(max_characters)
     if draft.visibility is not None and draft.visibility not in VISIBILITIES:
         raise UnknownVisibility
@@ -185,7 +196,7 @@ def check_poll(poll: Poll) -> None:
         raise BadChoices
     if len(poll.options) > MAX_OPTIONS:
         raise BadChoices(f"Validation failed: Choices can't contain more than {MAX_OPTIONS} items")
-    if any(len(option) > MAX_OPTION for option in poll.options):
+    if any(_is_longer(option, MAX_OPTION) for option in poll.options):
         raise BadChoices(f"Validation failed: Choices cannot be longer than {MAX_OPTION} characters each")
     if len(set(poll.options)) < len(poll.options):
         raise BadChoices("Validation failed: Choices contain duplicate items")

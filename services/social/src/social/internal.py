@@ -6,11 +6,13 @@ from typing import Any, Final
 import orjson
 from common.api import HIDDEN, ADatabase, PathId, ServiceCaller, caller, service_only
 from common.bodies import invalid
+from common.errors import DomainError
 from common.events import AccountState, PostState
 from common.hot import hot
 from common.ids import MAX_ID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.exc import IntegrityError
 from starlette.responses import Response
 
 from social.deps import PublicUrl, TheStored, Viewer, database_of, json_answer, stored_of
@@ -41,11 +43,21 @@ class Wanted(BaseModel):
     """The statuses were found by what they say, which their authors may have allowed to few."""
 
 
+class NameTaken(DomainError):
+    """Another account has this name"""
+
+    code = "name_taken"
+    status = 409
+
+
 @router.post("/carried/accounts")
 async def carried_account(event: AccountState, caller: ServiceCaller, database: ADatabase, public_url: PublicUrl) -> Response:
     """Apply an account's state ahead of Kafka; answers the Account, or `{}` while it isn't shown."""
-    async with database.transaction() as session:
-        await apply_account(session, event, public_url)
+    try:
+        async with database.transaction() as session:
+            await apply_account(session, event, public_url)
+    except IntegrityError as error:  # `auth` gives a name once, so this is no account of its
+        raise NameTaken from error
     async with database.reading() as connection:
         return json_answer((await accounts.by_ids(connection, [event.account_id], 0)).get(event.account_id, b"{}"))
 
