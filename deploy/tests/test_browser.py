@@ -413,3 +413,27 @@ def test_the_pages_are_at_hand_without_a_mouse(stack: Stack, browse: Callable[..
     assert (
         browser.run("return [...document.querySelectorAll('a, button, input, select, textarea')].filter((e) => e.tabIndex > 0).length") == 0
     )
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (390, "dark")])
+def test_a_form_that_comes_back_says_first_what_is_wrong_and_leads_there(
+    stack: Stack, browse: Callable[..., Browser], width: int, look: str
+) -> None:
+    browser = browse(width, look)
+    browser.open("/register")
+    browser.fill(username="", email="nowhere", password="x")
+    browser.submit("main form button")
+    assert browser.run("return document.activeElement.matches('.wrong[role=alert]')")
+    assert [link.get_attribute("hash") for link in browser.all(".wrong a")] == ["#username", "#password", "#agreement"]
+    browser.driver.get_log("browser")  # type: ignore[no-untyped-call]  # a 422 is told there, too
+    browser.look(f"summary-{width}-{look}")
+    browser.find(".wrong a[href='#password']").send_keys(Keys.ENTER)
+    assert browser.run("return document.activeElement.id") == "password"
+    browser.log_in(stack.new_person())
+    browser.open("/write")
+    browser.submit(".composer .btn-primary")
+    assert "Text can" in browser.driver.switch_to.active_element.text
+    browser.driver.get_log("browser")  # type: ignore[no-untyped-call]
+    browser.look(f"summary-composer-{width}-{look}")
+    browser.find(".wrong a").send_keys(Keys.ENTER)
+    assert browser.run("return document.activeElement.id") == "status"

@@ -3,8 +3,10 @@
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -21,7 +23,9 @@ from gateway.services import Answer
 from gateway.web import csrf, i18n
 from gateway.web.assets import asset
 from gateway.web.filtering import filtered
+from gateway.web.forms import PageForm
 
+_AS_IT_IS: Final[Mapping[str, str]] = MappingProxyType({})
 _MONTH: Final = 30 * 24 * 3600
 _MOST_FILES: Final = 50
 """Far more than a post takes: whoever chooses too many is told so beside what they wrote."""
@@ -136,6 +140,22 @@ class Visitor:
     def told(self, answer: Answer) -> str:
         """What a service said was wrong, in the reader's language."""
         return i18n.told(error_of(answer), self.locale)
+
+    def blamed(self, form: PageForm, answer: Answer, renamed: Mapping[str, str] = _AS_IT_IS) -> str | None:
+        """Put what a service refused beside the fields that it is about; the sentence, in the reader's language, if it is about none of them.
+
+        `renamed` has the form's names of fields that the service calls otherwise.
+        """
+        try:
+            said = answer.json()
+        except ValueError:
+            said = {}
+        details = said.get("details")
+        if details:
+            form.place({renamed.get(name, name): faults for name, faults in details.items()})
+            return None
+        sentence = self.told(answer)
+        return None if form.blame(str(said.get("code", "")), sentence) else sentence
 
     def page(self, template: str, code: int = 200, /, **context: Any) -> Response:
         """Render a page for this visitor."""

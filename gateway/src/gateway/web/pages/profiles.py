@@ -127,9 +127,8 @@ async def edit_profile(visitor: Visitor) -> Response:
             data.add_field(name, await file.read(), filename="picture", content_type="application/octet-stream")
     answer = await visitor.call("social", "PATCH", "/api/v1/accounts/update_credentials", data=data)
     if not answer.ok:
-        return visitor.page(
-            "edit_profile.html", answer.status, form=form, account=mine, problem=visitor.told(answer), **await side(visitor)
-        )
+        problem = visitor.blamed(form, answer)
+        return visitor.page("edit_profile.html", answer.status, form=form, account=mine, problem=problem, **await side(visitor))
     return visitor.redirect(f"/@{visitor.identity.name}", visitor._("Your profile is changed."))
 
 
@@ -148,7 +147,7 @@ async def featured_tags(visitor: Visitor) -> Response:
         answer = await visitor.call("social", "POST", "/api/v1/featured_tags", json={"name": form.name.data})
         if answer.ok:
             return visitor.redirect("/settings/hashtags")
-        problem = visitor.told(answer)
+        problem = visitor.blamed(form, answer)
     return await _featured_tags(visitor, 422, form=form, problem=problem)
 
 
@@ -189,9 +188,7 @@ async def change_password(visitor: Visitor) -> Response:
         answer = await visitor.call("auth", "POST", "/internal/passwords", json={"current": form.current.data, "new": form.new.data})
         if answer.ok:
             return visitor.redirect("/settings", visitor._("Your new password is set; other devices were logged out."))
-        details = answer.json().get("details", {})
-        form.place({"new": details.get("password", [])})
-        problem = None if details else visitor.told(answer)
+        problem = visitor.blamed(form, answer, {"password": "new"})
     return await _settings(visitor, 422, password=form, problem=problem)
 
 

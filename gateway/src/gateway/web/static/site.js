@@ -1,5 +1,8 @@
 // Comforts only: every page works without this file.
 
+// A form that came back says first what is wrong with it.
+document.querySelector(".wrong")?.focus();
+
 // How many characters are left, once it matters.
 const left = (area) => Number(area.dataset.most) - [...new Intl.Segmenter().segment(area.value.replace(/https?:\/\/\S+/g, "x".repeat(23)))].length;
 document.querySelectorAll("[data-count]").forEach((area) => {
