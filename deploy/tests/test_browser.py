@@ -437,3 +437,95 @@ def test_a_form_that_comes_back_says_first_what_is_wrong_and_leads_there(
     browser.look(f"summary-composer-{width}-{look}")
     browser.find(".wrong a").send_keys(Keys.ENTER)
     assert browser.run("return document.activeElement.id") == "status"
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_keys_lead_from_post_to_post_and_do_what_stands_below_them(
+    stack: Stack, browse: Callable[..., Browser], width: int, look: str
+) -> None:
+    author, reader = stack.new_person("author"), stack.new_person("reader")
+    image = author.client.post("/api/v2/media", files={"file": ("a.jpg", picture("orange"), "image/jpeg")}, data={"description": "orange"})
+    posts = [
+        author.write("the first"),
+        author.write("what is hidden", spoiler_text="the end of a film"),
+        author.write("the last", media_ids=[image.json()["id"]]),
+    ]
+    browser = browse(width, look)
+    browser.log_in(reader)
+    browser.open(f"/@{author.name}")
+
+    def press(*keys: str) -> None:
+        for key in keys:
+            browser.driver.switch_to.active_element.send_keys(key)
+
+    def stands_at() -> str:
+        return str(browser.run("return document.activeElement.matches('article.is-here') ? document.activeElement.id : ''"))
+
+    def type_as(key: str, code: str, **more: bool) -> None:
+        event = {"key": key, "code": code, "bubbles": True, "cancelable": True, **more}
+        browser.run("document.activeElement.dispatchEvent(new KeyboardEvent('keydown', arguments[0]))", event)
+
+    for key, post in (("j", 2), ("j", 1), ("j", 0), ("j", 0), ("k", 1)):
+        press(key)
+        assert stands_at() == f"post-{posts[post]['id']}"
+    assert browser.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert not browser.find(f"#{stands_at()} .cw .post-text").is_displayed()
+    press("x")
+    assert browser.find(f"#{stands_at()} .cw .post-text").is_displayed()
+    browser.look(f"keys-{width}-{look}")
+
+    press("k")
+    press("a")
+    assert browser.find(f"#{stands_at()} .alt p").is_displayed()
+    for key, verb in (("f", "favourite"), ("b", "reblog"), ("s", "bookmark")):
+        press(key)
+        browser.waited(f"#post-{posts[2]['id']} [formaction$='/un{verb}'][aria-pressed='true']")
+        assert stands_at() == f"post-{posts[2]['id']}"
+    assert reader.get(f"/api/v1/statuses/{posts[2]['id']}")["favourited"] is True
+
+    # In another alphabet the key's place counts; modifiers are the browser's.
+    type_as("о", "KeyJ")
+    assert stands_at() == f"post-{posts[1]['id']}"
+    for modifier in ("ctrlKey", "metaKey", "altKey"):
+        type_as("j", "KeyJ", **{modifier: True})
+    type_as("J", "KeyJ", shiftKey=True)
+    type_as("ø", "KeyJ")
+    assert stands_at() == f"post-{posts[1]['id']}"
+
+    press("?")
+    assert browser.find("#key-map").is_displayed()
+    assert browser.run("return document.activeElement.textContent") == "Close"
+    browser.look(f"keys-listed-{width}-{look}")
+    press("j")
+    press(Keys.ESCAPE)
+    assert not browser.find("#key-map").is_displayed()
+    assert stands_at() == f"post-{posts[1]['id']}"
+
+    press(Keys.ENTER)
+    wait_for(lambda: browser.path == f"/@{author.name}/{posts[1]['id']}", "the post by Enter")
+    press("j", "r")
+    wait_for(lambda: browser.run("return document.activeElement.matches('#reply textarea')"), "the reply box")
+    press("j", "k", "?")
+    assert str(browser.find("#status").get_attribute("value")).endswith("jk?")
+    assert not browser.find("#key-map").is_displayed()
+    browser.run("document.activeElement.blur()")
+    press("u")
+    wait_for(lambda: browser.path == f"/@{author.name}", "the way back")
+    for keys, path in ((("g", "n"), "/notifications"), (("g", "s"), "/bookmarks"), (("g", "p"), f"/@{reader.name}"), (("g", "h"), "/")):
+        press(*keys)
+        wait_for(lambda path=path: browser.path == path, path)
+        wait_for(lambda: browser.run("return document.readyState === 'complete'"), "the page to be complete")
+    press("n")
+    if width == 390:
+        wait_for(lambda: browser.path == "/write", "the page to write on")
+    else:
+        wait_for(lambda: browser.run("return document.activeElement.id") == "status", "the box to write in")
+
+    browser.open("/settings")
+    browser.click("#keys")
+    browser.submit("form[action='/settings/look'] .btn-primary")
+    assert not browser.find("#keys").is_selected()
+    browser.open(f"/@{author.name}")
+    press("j", "?")
+    assert stands_at() == ""
+    assert browser.all("dialog") == []

@@ -12,7 +12,9 @@ from starlette.responses import Response
 
 _TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 _FROM_BOOTSTRAP: Final = {"bootstrap.css": "css/bootstrap.min.css"}
-_OWN: Final = ("site.css", "site.js", "logo.svg", "icons.svg")
+SCRIPTS: Final = ("site.js", "keys.js")
+"""What pages can do without: each file is a module, and none needs another."""
+_OWN: Final = ("site.css", "logo.svg", "icons.svg", *SCRIPTS)
 
 
 @cache

@@ -244,6 +244,7 @@ class Look(PageForm):
     language = SelectField("Language of these pages", choices=[SelectChoice(code, name) for code, name in LOCALES.items()])
     look = SelectField("Colours", choices=[SelectChoice("", "As the device"), SelectChoice("light", "Light"), SelectChoice("dark", "Dark")])
     density = SelectField("Room between posts", choices=[SelectChoice("", "Comfortable"), SelectChoice("compact", "Compact")])
+    keys = BooleanField("Single keys do things: ? lists them")
 
 
 class Announce(PageForm):

@@ -101,6 +101,11 @@ class Visitor:
         """`compact` for those who want more posts on a page; empty otherwise."""
         return "compact" if self.request.cookies.get("density") == "compact" else ""
 
+    @property
+    def keys(self) -> bool:
+        """Whether single keys do things on this device."""
+        return self.request.cookies.get("keys") != "off"
+
     def _(self, message: str, **values: Any) -> str:
         return i18n.translator(self.locale)(message, **values)
 
@@ -176,6 +181,7 @@ class Visitor:
             "number": lambda count: i18n.number(count, self.locale),
             "look": self.look,
             "density": self.density,
+            "keys": self.keys,
             "language_name": lambda code: i18n.language_name(code, self.locale),
             "note": self._take_note(),
         }

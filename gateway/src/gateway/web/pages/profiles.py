@@ -166,6 +166,7 @@ async def change_look(visitor: Visitor) -> Response:
     response = visitor.redirect("/settings", i18n.translator(form.language.data)("Your choice is kept."))
     for name in ("language", "look", "density"):
         visitor.set_cookie(response, name, form[name].data, _YEAR)
+    visitor.set_cookie(response, "keys", "on" if form.keys.data else "off", _YEAR)
     await visitor.call("auth", "POST", "/internal/locale", json={"locale": form.language.data})
     return response
 
@@ -227,7 +228,8 @@ async def unsubscribe(visitor: Visitor) -> Response:
 async def _settings(visitor: Visitor, status: int = 200, password: Any = None, problem: str | None = None, looks: Any = None) -> Response:
     preferences = await visitor.fetch("notify", "/api/v1/microblog/mail_preferences")
     devices = await visitor.fetch("auth", "/internal/sessions")
-    looks = looks or forms.filled(forms.Look, visitor.token, language=visitor.locale, look=visitor.look, density=visitor.density)
+    chosen = {"language": visitor.locale, "look": visitor.look, "density": visitor.density, "keys": visitor.keys}
+    looks = looks or forms.filled(forms.Look, visitor.token, **chosen)
     for field in (looks.look, looks.density):
         field.choices = [SelectChoice(choice.value, visitor._(choice.label)) for choice in field.choices]
     return visitor.page(

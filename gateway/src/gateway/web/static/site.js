@@ -38,7 +38,7 @@ document.addEventListener("submit", async (event) => {
     const number = button.querySelector("[data-number]");
     if (number) number.textContent = told.count;
     button.disabled = false;
-    button.focus();
+    if (document.activeElement === document.body) button.focus();
   } catch {
     button.disabled = false;
     form.action = button.formAction;
