@@ -1,5 +1,6 @@
 """A real browser, for what only it can tell: what is seen, whether pictures load, whether scripts and policies get along."""
 
+import base64
 import json
 import re
 import secrets
@@ -323,6 +324,7 @@ def test_what_is_left_to_write_is_counted_and_a_warning_unfolds(stack: Stack, br
     assert not browser.find("#spoiler_text").is_displayed()
     browser.click("details.fold summary")
     browser.find("#spoiler_text").send_keys("boats")
+    assert browser.find("#left.over").text == "−6"
     browser.look("counted")
 
 
@@ -529,3 +531,88 @@ def test_keys_lead_from_post_to_post_and_do_what_stands_below_them(
     press("j", "?")
     assert stands_at() == ""
     assert browser.all("dialog") == []
+
+
+FILES = """
+    const data = new DataTransfer();
+    const bytes = Uint8Array.from(atob(arguments[2]), (c) => c.charCodeAt(0));
+    data.items.add(new File([bytes], "a.jpg", { type: "image/jpeg" }));
+    const more = { bubbles: true, cancelable: true, clipboardData: data, dataTransfer: data };
+    const event = arguments[1] === "paste" ? new ClipboardEvent("paste", more) : new DragEvent(arguments[1], more);
+    return !arguments[0].dispatchEvent(event);
+"""
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_a_draft_waits_until_it_is_sent_or_discarded(stack: Stack, browse: Callable[..., Browser], width: int, look: str) -> None:
+    person, author = stack.new_person("writer"), stack.new_person("author")
+    status = author.write("what do you think?")
+    browser = browse(width, look)
+    browser.log_in(person)
+
+    def drafts() -> list[str]:
+        return sorted(browser.run("return Object.keys(localStorage)"))
+
+    def written() -> str:
+        return str(browser.find("#status").get_attribute("value"))
+
+    new, reply = f"draft:{person.id}:new", f"draft:{person.id}:{status['id']}"
+    browser.open("/write")
+    assert not browser.find(".draft").is_displayed()
+    browser.find("#status").send_keys("half a thought")
+    Select(browser.find("#visibility")).select_by_value("private")
+    assert drafts() == []
+    wait_for(lambda: "Draft kept at" in browser.find(".draft").text, "the draft to be kept")
+    assert drafts() == [new]
+    browser.look(f"draft-kept-{width}-{look}")
+    browser.open(f"/@{author.name}/{status['id']}")
+    assert written() == f"@{author.name} "
+    browser.find("#status").send_keys("a lot")
+    wait_for(lambda: drafts() == [reply, new] or drafts() == [new, reply], "the second draft")
+
+    browser.open("/write")
+    assert written() == "half a thought"
+    assert "Your draft of" in browser.find(".draft").text
+    assert Select(browser.find("#visibility")).first_selected_option.get_attribute("value") == "private"
+    browser.look(f"draft-back-{width}-{look}")
+    browser.find("#status").send_keys(Keys.CONTROL, Keys.ENTER)
+    wait_for(lambda: browser.path == "/", "what follows the post")
+    assert person.get(f"/api/v1/accounts/{person.id}/statuses")[0]["visibility"] == "private"
+    assert drafts() == [reply]
+
+    browser.open(f"/@{author.name}/{status['id']}")
+    assert written() == f"@{author.name} a lot"
+    browser.click(".draft button")
+    assert written() == f"@{author.name} "
+    assert drafts() == []
+    assert not browser.find(".draft").is_displayed()
+
+    # What is refused isn't lost, either; somebody else's draft isn't shown.
+    browser.open("/write")
+    browser.run("arguments[0].value = 'x'.repeat(5000)", browser.find("#status"))
+    browser.find("#status").send_keys("y", Keys.CONTROL, Keys.ENTER)
+    browser.waited(".wrong")
+    assert drafts() == [new]
+    browser.submit("footer form[action='/logout'] button")
+    browser.log_in(author)
+    browser.open("/write")
+    assert written() == ""
+    assert drafts() == [new]
+
+
+def test_pictures_are_pasted_and_dropped(stack: Stack, browse: Callable[..., Browser]) -> None:
+    person = stack.new_person()
+    browser = browse()
+    browser.log_in(person)
+    browser.open("/write")
+    for kind, colour in (("paste", "teal"), ("drop", "orange")):
+        sent = base64.b64encode(picture(colour)).decode()
+        assert browser.run(FILES, browser.find("#status"), kind, sent), "the browser would have done something else with it"
+    wait_for(lambda: len(browser.all(".describe textarea")) == 2, "both pictures")
+    for place, area in enumerate(browser.all(".describe textarea")):
+        area.send_keys(f"picture {place}")
+    browser.look("pasted")
+    browser.find("#status").send_keys("two pictures", Keys.CONTROL, Keys.ENTER)
+    wait_for(lambda: browser.path == "/", "what follows the post")
+    media = person.get(f"/api/v1/accounts/{person.id}/statuses")[0]["media_attachments"]
+    assert [one["description"] for one in media] == ["picture 0", "picture 1"]

@@ -1,6 +1,7 @@
 """Files that pages need: Bootstrap's from its package, and our own few; addresses carry a hash, so that browsers keep them for ever."""
 
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -12,9 +13,12 @@ from starlette.responses import Response
 
 _TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 _FROM_BOOTSTRAP: Final = {"bootstrap.css": "css/bootstrap.min.css"}
-SCRIPTS: Final = ("site.js", "keys.js")
+SCRIPTS: Final = ("site.js", "composer.js", "keys.js")
 """What pages can do without: each file is a module, and none needs another."""
 _OWN: Final = ("site.css", "logo.svg", "icons.svg", *SCRIPTS)
+
+_BETWEEN: Final = re.compile(rb"(?m)^ *(?://.*)?\n|^ +")
+"""What of a script is for its readers: lines of comment or of nothing, and how far others stand in."""
 
 
 @cache
@@ -25,7 +29,8 @@ def content(name: str) -> bytes | None:
         assert spec is not None, "the package bootstrap-wrapper is missing"  # noqa: S101
         folder = Path(next(iter(spec.submodule_search_locations or [])))
         return (folder / _FROM_BOOTSTRAP[name]).read_bytes()
-    return (files("gateway.web") / "static" / name).read_bytes() if name in _OWN else None
+    data = (files("gateway.web") / "static" / name).read_bytes() if name in _OWN else None
+    return _BETWEEN.sub(b"", data) if data is not None and name in SCRIPTS else data
 
 
 @cache

@@ -30,6 +30,7 @@ _MONTH: Final = 30 * 24 * 3600
 _MOST_FILES: Final = 50
 """Far more than a post takes: whoever chooses too many is told so beside what they wrote."""
 _ID: Final = re.compile(r"[0-9]{1,18}")
+_PLACE: Final = re.compile(r"[a-z]{1,10}|[0-9]{1,18}")
 _LOCAL_PATH: Final = re.compile(r"/(?![/\\])[^\s\\]*")
 
 _environment = Environment(
@@ -184,12 +185,15 @@ class Visitor:
             "keys": self.keys,
             "language_name": lambda code: i18n.language_name(code, self.locale),
             "note": self._take_note(),
+            "sent": self.request.cookies.get("sent", "") if _PLACE.fullmatch(self.request.cookies.get("sent", "")) else "",
         }
         response = HTMLResponse(_environment.get_template(template).render({**known, **context}), code)
         if "visitor" not in self.request.cookies and self.session is None:
             self.set_cookie(response, "visitor", self.anonymous_id, None)
         if self.request.cookies.get("note"):
             response.delete_cookie("note", path="/")
+        if "sent" in self.request.cookies:
+            response.delete_cookie("sent", path="/")
         return response
 
     def redirect(self, target: str, note: str | None = None) -> Response:
@@ -198,6 +202,11 @@ class Visitor:
         if note:
             self.set_cookie(response, "note", quote(note[:300]), 60)
         return response
+
+    def say_sent(self, response: Response, place: str) -> None:
+        """Tell the next page that what was written in a place (a post's id, or a word) is sent: its draft may go."""
+        if _PLACE.fullmatch(place):
+            self.set_cookie(response, "sent", place, 60)
 
     def log_in(self, response: Response, session: str, *, remember: bool) -> None:
         """Give the browser its session."""

@@ -59,7 +59,9 @@ async def publish(visitor: Visitor) -> Response:
     back = visitor.back(sent)
     if fields.get("in_reply_to_id") and not back.startswith("/messages/"):
         back = f"/@{visitor.identity.name}/{status['id']}"
-    return visitor.redirect(back)
+    response = visitor.redirect(back)
+    visitor.say_sent(response, str(sent.get("place", "")))
+    return response
 
 
 async def thread(visitor: Visitor) -> Response:

@@ -2,7 +2,8 @@
 
 const map = document.getElementById("key-map");
 const typing = "input, textarea, select, dialog, [contenteditable]";
-let lead = 0; // until when a key that follows `g` leads to a page
+// Until when a key that follows `g` leads to a page.
+let lead = 0;
 
 const posts = () => [...document.querySelectorAll("main article.post")].filter((post) => !post.closest("details:not([open])"));
 const here = () => document.activeElement.closest("article.post") ?? document.querySelector(".is-here");
@@ -51,7 +52,7 @@ const keys = {
   t: () => press(".translated button", here()),
   p: () => press("a.name", here()),
   n: () => {
-    const box = shown("#write[data-place=new] textarea");
+    const box = shown("#write:has([name=place][value=new]) textarea");
     if (box) type(box);
     else press("a[href='/write']");
   },
