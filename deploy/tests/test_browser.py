@@ -616,3 +616,52 @@ def test_pictures_are_pasted_and_dropped(stack: Stack, browse: Callable[..., Bro
     wait_for(lambda: browser.path == "/", "what follows the post")
     media = person.get(f"/api/v1/accounts/{person.id}/statuses")[0]["media_attachments"]
     assert [one["description"] for one in media] == ["picture 0", "picture 1"]
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (390, "dark")])
+def test_older_posts_come_in_place(stack: Stack, browse: Callable[..., Browser], width: int, look: str) -> None:
+    author = stack.new_person("author")
+    posts = [author.write(f"number {place}")["id"] for place in range(45)][::-1]
+    browser = browse(width, look)
+    browser.open(f"/@{author.name}")
+    browser.run("window.stayed = true")
+    for most in (40, 45):
+        browser.click(".older a")
+        wait_for(lambda most=most: len(browser.all("article.post")) == most, "older posts")
+        first = posts[{40: 20, 45: 40}[most]]
+        assert browser.run("return document.activeElement.id") == f"post-{first}"
+        assert browser.path.startswith(f"/@{author.name}?max_id=")
+        browser.look(f"older-{width}-{look}-{most}")
+    assert [post.get_attribute("id") for post in browser.all("article.post")] == [f"post-{post}" for post in posts]
+    assert "That is everything." in browser.text
+    assert not browser.all(".older, [aria-busy], .bones")
+    assert browser.run("return window.stayed") is True
+
+    # Where they can't be fetched, the link leads on as any other.
+    browser.open(f"/@{author.name}")
+    browser.run("window.fetch = () => Promise.reject(new Error('away'))")
+    browser.submit(".older a")
+    assert browser.path.startswith(f"/@{author.name}?max_id=")
+    assert len(browser.all("article.post")) == 20
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "2 min. ago"), ("de", "vor 2 Min."), ("es", "hace 2 min")])
+def test_times_grow_old_while_somebody_reads(stack: Stack, browse: Callable[..., Browser], language: str, said: str) -> None:
+    author = stack.new_person("author")
+    author.write("just now")
+    browser = browse()
+    # For this page a minute is half a second long, and the clock two minutes ahead.
+    hasty = """
+        const [every, now] = [setInterval, Date.now];
+        window.setInterval = (what, length) => every(what, length / 120);
+        Date.now = () => now() + 120000;
+    """
+    browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": hasty})
+    browser.open("/about")
+    browser.driver.add_cookie({"name": "language", "value": language})
+    browser.open(f"/@{author.name}")
+    moment = browser.find("article.post .when time")
+    shown = moment.get_attribute("title")
+    wait_for(lambda: moment.text == said, said)
+    assert moment.get_attribute("title") == shown
+    browser.look(f"minutes-{language}")

@@ -17,13 +17,13 @@ const count = (form) => {
 // One draft for each person and place, on this device only, for a month.
 const MONTH = 30 * 86_400_000;
 const nameOf = (place) => `draft:${document.body.dataset.me}:${place}`;
-const stored = (name) => {
-  try {
-    return JSON.parse(localStorage.getItem(name));
-  } catch {
-    return null;
-  }
-};
+let store = {};
+try {
+  store = localStorage;
+} catch {
+  // Nothing is kept where a browser forbids it.
+}
+const stored = (name) => JSON.parse(store[name] ?? "null");
 const text = (field) => field.type.startsWith("text");
 const fieldsOf = (form) => [...form.elements].filter((field) => /^(text|select|checkbox)/.test(field.type) && !field.name.startsWith("description-"));
 const key = (field) => (field.type === "checkbox" ? "checked" : "value");
@@ -52,8 +52,8 @@ const keep = (form) => {
   const name = nameOf(form.elements.place.value);
   const typed = fieldsOf(form).some((field) => text(field) && field.value.trim() !== fresh.get(form)[field.name].trim());
   try {
-    if (typed) localStorage.setItem(name, JSON.stringify({ at: Date.now(), values: valuesOf(form) }));
-    else localStorage.removeItem(name);
+    if (typed) store[name] = JSON.stringify({ at: Date.now(), values: valuesOf(form) });
+    else delete store[name];
   } catch {
     return;
   }
@@ -62,9 +62,9 @@ const keep = (form) => {
 };
 const keepAll = () => [...pending.keys()].forEach(keep);
 
-if (document.body.dataset.sent) localStorage.removeItem(nameOf(document.body.dataset.sent));
-for (const name of Object.keys(localStorage)) {
-  if (name.startsWith("draft:") && !(stored(name)?.at > Date.now() - MONTH)) localStorage.removeItem(name);
+delete store[nameOf(document.body.dataset.sent)];
+for (const name of Object.keys(store)) {
+  if (name.startsWith("draft:") && !(stored(name)?.at > Date.now() - MONTH)) delete store[name];
 }
 for (const form of document.querySelectorAll(".composer")) {
   // What came back was typed by its reader, all of it.

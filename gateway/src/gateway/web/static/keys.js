@@ -1,7 +1,7 @@
-// Single keys do what pages offer anyway; a page brings this file unless its reader switched the keys off.
+// Single keys do what pages offer anyway; where their reader switched them off, a page has no list of them.
 
 const map = document.getElementById("key-map");
-const typing = "input, textarea, select, dialog, [contenteditable]";
+const typing = "input, textarea, select, [contenteditable]";
 // Until when a key that follows `g` leads to a page.
 let lead = 0;
 
@@ -76,7 +76,7 @@ const said = ({ key, code, shiftKey }) => {
 
 document.addEventListener("keydown", (event) => {
   const modified = event.ctrlKey || event.metaKey || event.altKey || event.getModifierState("AltGraph");
-  if (event.defaultPrevented || event.isComposing || modified || event.target.closest(typing)) return;
+  if (!map || event.defaultPrevented || event.isComposing || modified || event.target.closest(typing) || document.querySelector("dialog[open]")) return;
   const key = said(event);
   const leads = Date.now() < lead;
   lead = 0;
