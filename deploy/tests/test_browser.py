@@ -665,3 +665,49 @@ def test_times_grow_old_while_somebody_reads(stack: Stack, browse: Callable[...,
     wait_for(lambda: moment.text == said, said)
     assert moment.get_attribute("title") == shown
     browser.look(f"minutes-{language}")
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_deleting_asks_in_a_dialog_and_keeping_is_the_first_answer(
+    stack: Stack, browse: Callable[..., Browser], width: int, look: str
+) -> None:
+    person = stack.new_person("writer")
+    image = person.client.post("/api/v2/media", files={"file": ("a.jpg", picture("orange"), "image/jpeg")}, data={"description": "orange"})
+    status = person.write("not my best", media_ids=[image.json()["id"]])
+    path = f"/@{person.name}/{status['id']}"
+    browser = browse(width, look)
+    browser.log_in(person)
+    browser.open(path)
+    browser.run("window.stayed = true")
+
+    def ask() -> None:
+        browser.click("article.focus .menu summary")
+        browser.click("article.focus .dropdown-item.danger")
+        browser.waited("dialog[open]:not(#key-map)")
+
+    ask()
+    assert browser.find("dialog[open] h1").text == "Delete this post?"
+    assert browser.find("dialog[open] .post-text").text == "not my best"
+    assert browser.driver.switch_to.active_element.text == "Keep it"
+    browser.look(f"delete-{width}-{look}")
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert not browser.all("dialog[open]")
+    assert browser.run("return document.activeElement.matches('article.focus .menu summary')")
+    ask()
+    browser.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    wait_for(lambda: not browser.all("dialog[open]"), "the dialog to close")
+    assert browser.run("return window.stayed") is True
+    assert browser.path == path
+    assert person.get(f"/api/v1/statuses/{status['id']}")["content"]
+    ask()
+    browser.submit("dialog[open] .btn-danger")
+    assert "The post is gone." in browser.text
+    assert person.client.get(f"/api/v1/statuses/{status['id']}").status_code == 404
+
+    made = person.client.post("/api/v1/lists", json={"title": "Neighbours"}).json()
+    browser.open(f"/lists/{made['id']}/edit")
+    browser.click("a[data-ask]")
+    assert browser.waited("dialog[open] h1").text == "Delete this list?"
+    browser.submit("dialog[open] .btn-danger")
+    assert browser.path == "/lists"
+    assert person.get("/api/v1/lists") == []

@@ -94,3 +94,24 @@ follow(".older[data-fill] a", async (link, load) => {
     sheet.ariaBusy = null;
   }
 });
+
+// What deletes asks in a dialog, which is the page that asks; keeping it is what Enter does.
+follow("a[data-ask]", async (link, load) => {
+  const menu = link.closest("details.menu[open]");
+  if (menu) shut(menu, true);
+  const form = (await load()).querySelector("form");
+  const keep = form.querySelector("a.btn");
+  const dialog = document.createElement("dialog");
+  form.action = link.href;
+  form.className = "";
+  dialog.ariaLabel = form.querySelector("h1").textContent;
+  dialog.append(form);
+  dialog.addEventListener("close", () => dialog.remove());
+  keep.addEventListener("click", (event) => {
+    event.preventDefault();
+    dialog.close();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  keep.focus();
+});
