@@ -30,7 +30,7 @@ _MONTH: Final = 30 * 24 * 3600
 _MOST_FILES: Final = 50
 """Far more than a post takes: whoever chooses too many is told so beside what they wrote."""
 _ID: Final = re.compile(r"[0-9]{1,18}")
-_PLACE: Final = re.compile(r"[a-z]{1,10}|[0-9]{1,18}")
+_PLACE: Final = re.compile(r"[a-z]{0,10}[0-9]{0,18}")
 _LOCAL_PATH: Final = re.compile(r"/(?![/\\])[^\s\\]*")
 
 _environment = Environment(
@@ -205,7 +205,7 @@ class Visitor:
 
     def say_sent(self, response: Response, place: str) -> None:
         """Tell the next page that what was written in a place (a post's id, or a word) is sent: its draft may go."""
-        if _PLACE.fullmatch(place):
+        if place and _PLACE.fullmatch(place):
             self.set_cookie(response, "sent", place, 60)
 
     def log_in(self, response: Response, session: str, *, remember: bool) -> None:

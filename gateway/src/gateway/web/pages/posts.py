@@ -33,7 +33,15 @@ _VERBS = {
 async def write(visitor: Visitor) -> Response:
     """The box to write in, on a page of its own."""
     visitor.require_login()
-    shown = {"form": composer(visitor), "problem": None, "reply_to": "", "next": "/", "media": [], "once": secrets.token_hex(8)}
+    shown = {
+        "form": composer(visitor),
+        "problem": None,
+        "reply_to": "",
+        "place": "",
+        "next": "/",
+        "media": [],
+        "once": secrets.token_hex(8),
+    }
     return visitor.page("write.html", **shown, **await side(visitor))
 
 
@@ -311,5 +319,12 @@ async def _again(
         form.blame("bad_image", pictures)
     if refused is not None:
         problem = visitor.blamed(form, refused)
-    shown = {"form": form, "problem": problem, "reply_to": reply_to, "next": visitor.back(sent), "once": secrets.token_hex(8)}
+    shown = {
+        "form": form,
+        "problem": problem,
+        "reply_to": reply_to,
+        "place": str(sent.get("place", "")),
+        "next": visitor.back(sent),
+        "once": secrets.token_hex(8),
+    }
     return visitor.page("write.html", status, media=[one for one in media if one["preview_url"]], **shown, **await side(visitor))
