@@ -28,8 +28,10 @@ const turn = (selector) => {
   for (const fold of folds) fold.open = open;
 };
 const type = (box) => {
-  box?.focus();
-  box?.scrollIntoView({ block: "nearest" });
+  if (!box) return;
+  box.focus();
+  box.setSelectionRange(box.value.length, box.value.length);
+  box.scrollIntoView({ block: "nearest" });
 };
 const reply = () => {
   const box = document.querySelector("#reply textarea");
