@@ -1,5 +1,6 @@
 """A real browser, for what only it can tell: what is seen, whether pictures load, whether scripts and policies get along."""
 
+import base64
 import json
 import re
 import secrets
@@ -323,6 +324,7 @@ def test_what_is_left_to_write_is_counted_and_a_warning_unfolds(stack: Stack, br
     assert not browser.find("#spoiler_text").is_displayed()
     browser.click("details.fold summary")
     browser.find("#spoiler_text").send_keys("boats")
+    assert browser.find("#left.over").text == "−6"
     browser.look("counted")
 
 
@@ -413,3 +415,302 @@ def test_the_pages_are_at_hand_without_a_mouse(stack: Stack, browse: Callable[..
     assert (
         browser.run("return [...document.querySelectorAll('a, button, input, select, textarea')].filter((e) => e.tabIndex > 0).length") == 0
     )
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (390, "dark")])
+def test_a_form_that_comes_back_says_first_what_is_wrong_and_leads_there(
+    stack: Stack, browse: Callable[..., Browser], width: int, look: str
+) -> None:
+    browser = browse(width, look)
+    browser.open("/register")
+    browser.fill(username="", email="nowhere", password="x")
+    browser.submit("main form button")
+    assert browser.run("return document.activeElement.matches('.wrong[role=alert]')")
+    assert [link.get_attribute("hash") for link in browser.all(".wrong a")] == ["#username", "#password", "#agreement"]
+    browser.driver.get_log("browser")  # type: ignore[no-untyped-call]  # a 422 is told there, too
+    browser.look(f"summary-{width}-{look}")
+    browser.find(".wrong a[href='#password']").send_keys(Keys.ENTER)
+    assert browser.run("return document.activeElement.id") == "password"
+    browser.log_in(stack.new_person())
+    browser.open("/write")
+    browser.submit(".composer .btn-primary")
+    assert "Text can" in browser.driver.switch_to.active_element.text
+    browser.driver.get_log("browser")  # type: ignore[no-untyped-call]
+    browser.look(f"summary-composer-{width}-{look}")
+    browser.find(".wrong a").send_keys(Keys.ENTER)
+    assert browser.run("return document.activeElement.id") == "status"
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_keys_lead_from_post_to_post_and_do_what_stands_below_them(
+    stack: Stack, browse: Callable[..., Browser], width: int, look: str
+) -> None:
+    author, reader = stack.new_person("author"), stack.new_person("reader")
+    image = author.client.post("/api/v2/media", files={"file": ("a.jpg", picture("orange"), "image/jpeg")}, data={"description": "orange"})
+    posts = [
+        author.write("the first"),
+        author.write("what is hidden", spoiler_text="the end of a film"),
+        author.write("the last", media_ids=[image.json()["id"]]),
+    ]
+    browser = browse(width, look)
+    browser.log_in(reader)
+    browser.open(f"/@{author.name}")
+
+    def press(*keys: str) -> None:
+        for key in keys:
+            browser.driver.switch_to.active_element.send_keys(key)
+
+    def stands_at() -> str:
+        return str(browser.run("return document.activeElement.matches('article.is-here') ? document.activeElement.id : ''"))
+
+    def type_as(key: str, code: str, **more: bool) -> None:
+        event = {"key": key, "code": code, "bubbles": True, "cancelable": True, **more}
+        browser.run("document.activeElement.dispatchEvent(new KeyboardEvent('keydown', arguments[0]))", event)
+
+    for key, post in (("j", 2), ("j", 1), ("j", 0), ("j", 0), ("k", 1)):
+        press(key)
+        assert stands_at() == f"post-{posts[post]['id']}"
+    assert browser.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert not browser.find(f"#{stands_at()} .cw .post-text").is_displayed()
+    press("x")
+    assert browser.find(f"#{stands_at()} .cw .post-text").is_displayed()
+    browser.look(f"keys-{width}-{look}")
+
+    browser.open(f"/@{author.name}")
+    press("j", "a")
+    assert browser.find(f"#{stands_at()} .alt p").is_displayed()
+    for key, verb in (("f", "favourite"), ("b", "reblog"), ("s", "bookmark")):
+        press(key)
+        browser.waited(f"#post-{posts[2]['id']} [formaction$='/un{verb}'][aria-pressed='true']")
+        assert stands_at() == f"post-{posts[2]['id']}"
+    assert reader.get(f"/api/v1/statuses/{posts[2]['id']}")["favourited"] is True
+
+    # In another alphabet the key's place counts; modifiers are the browser's.
+    type_as("о", "KeyJ")
+    assert stands_at() == f"post-{posts[1]['id']}"
+    for modifier in ("ctrlKey", "metaKey", "altKey"):
+        type_as("j", "KeyJ", **{modifier: True})
+    type_as("J", "KeyJ", shiftKey=True)
+    type_as("ø", "KeyJ")
+    assert stands_at() == f"post-{posts[1]['id']}"
+
+    press("?")
+    assert browser.find("#key-map").is_displayed()
+    assert browser.run("return document.activeElement.textContent") == "Close"
+    browser.look(f"keys-listed-{width}-{look}")
+    press("j")
+    press(Keys.ESCAPE)
+    assert not browser.find("#key-map").is_displayed()
+    assert stands_at() == f"post-{posts[1]['id']}"
+
+    press(Keys.ENTER)
+    wait_for(lambda: browser.path == f"/@{author.name}/{posts[1]['id']}", "the post by Enter")
+    press("j", "r")
+    wait_for(lambda: browser.run("return document.activeElement.matches('#reply textarea')"), "the reply box")
+    press("j", "k", "?")
+    assert str(browser.find("#status").get_attribute("value")).endswith("jk?")
+    assert not browser.find("#key-map").is_displayed()
+    browser.run("document.activeElement.blur()")
+    press("u")
+    wait_for(lambda: browser.path == f"/@{author.name}", "the way back")
+    for keys, path in ((("g", "n"), "/notifications"), (("g", "s"), "/bookmarks"), (("g", "p"), f"/@{reader.name}"), (("g", "h"), "/")):
+        press(*keys)
+        wait_for(lambda path=path: browser.path == path, path)
+        wait_for(lambda: browser.run("return document.readyState === 'complete'"), "the page to be complete")
+    press("n")
+    if width == 390:
+        wait_for(lambda: browser.path == "/write", "the page to write on")
+    else:
+        wait_for(lambda: browser.run("return document.activeElement.id") == "status", "the box to write in")
+
+    browser.open("/settings")
+    browser.click("#keys")
+    browser.submit("form[action='/settings/look'] .btn-primary")
+    assert not browser.find("#keys").is_selected()
+    browser.open(f"/@{author.name}")
+    press("j", "?")
+    assert stands_at() == ""
+    assert browser.all("dialog") == []
+
+
+FILES = """
+    const data = new DataTransfer();
+    const bytes = Uint8Array.from(atob(arguments[2]), (c) => c.charCodeAt(0));
+    data.items.add(new File([bytes], "a.jpg", { type: "image/jpeg" }));
+    const more = { bubbles: true, cancelable: true, clipboardData: data, dataTransfer: data };
+    const event = arguments[1] === "paste" ? new ClipboardEvent("paste", more) : new DragEvent(arguments[1], more);
+    return !arguments[0].dispatchEvent(event);
+"""
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_a_draft_waits_until_it_is_sent_or_discarded(stack: Stack, browse: Callable[..., Browser], width: int, look: str) -> None:
+    person, author = stack.new_person("writer"), stack.new_person("author")
+    status = author.write("what do you think?")
+    browser = browse(width, look)
+    browser.log_in(person)
+
+    def drafts() -> list[str]:
+        return sorted(browser.run("return Object.keys(localStorage)"))
+
+    def written() -> str:
+        return str(browser.find("#status").get_attribute("value"))
+
+    new, reply = f"draft:{person.id}:new", f"draft:{person.id}:{status['id']}"
+    browser.open("/write")
+    assert not browser.find(".draft").is_displayed()
+    browser.find("#status").send_keys("half a thought")
+    Select(browser.find("#visibility")).select_by_value("private")
+    assert drafts() == []
+    wait_for(lambda: "Draft kept at" in browser.find(".draft").text, "the draft to be kept")
+    assert drafts() == [new]
+    browser.look(f"draft-kept-{width}-{look}")
+    browser.open(f"/@{author.name}/{status['id']}")
+    assert written() == f"@{author.name} "
+    browser.find("#status").send_keys("a lot")
+    wait_for(lambda: drafts() == [reply, new] or drafts() == [new, reply], "the second draft")
+
+    browser.open("/write")
+    assert written() == "half a thought"
+    assert "Your draft of" in browser.find(".draft").text
+    assert Select(browser.find("#visibility")).first_selected_option.get_attribute("value") == "private"
+    browser.look(f"draft-back-{width}-{look}")
+    browser.find("#status").send_keys(Keys.CONTROL, Keys.ENTER)
+    wait_for(lambda: browser.path == "/", "what follows the post")
+    assert person.get(f"/api/v1/accounts/{person.id}/statuses")[0]["visibility"] == "private"
+    assert drafts() == [reply]
+
+    browser.open(f"/@{author.name}/{status['id']}")
+    assert written() == f"@{author.name} a lot"
+    browser.click(".draft button")
+    assert written() == f"@{author.name} "
+    assert drafts() == []
+    assert not browser.find(".draft").is_displayed()
+
+    # What is refused isn't lost, either; but nothing is left to who comes next.
+    browser.open("/write")
+    browser.run("arguments[0].value = 'x'.repeat(5000)", browser.find("#status"))
+    browser.find("#status").send_keys("y", Keys.CONTROL, Keys.ENTER)
+    browser.waited(".wrong")
+    assert drafts() == [new]
+    browser.open("/write")
+    assert written() == "x" * 5000 + "y"
+    browser.find("#status").send_keys("z")
+    browser.submit("footer form[action='/logout'] button")
+    browser.log_in(author)
+    browser.open("/write")
+    assert written() == ""
+    assert drafts() == []
+
+
+def test_pictures_are_pasted_and_dropped(stack: Stack, browse: Callable[..., Browser]) -> None:
+    person = stack.new_person()
+    browser = browse()
+    browser.log_in(person)
+    browser.open("/write")
+    for kind, colour in (("paste", "teal"), ("drop", "orange")):
+        sent = base64.b64encode(picture(colour)).decode()
+        assert browser.run(FILES, browser.find("#status"), kind, sent), "the browser would have done something else with it"
+    wait_for(lambda: len(browser.all(".describe textarea")) == 2, "both pictures")
+    for place, area in enumerate(browser.all(".describe textarea")):
+        area.send_keys(f"picture {place}")
+    browser.look("pasted")
+    browser.find("#status").send_keys("two pictures", Keys.CONTROL, Keys.ENTER)
+    wait_for(lambda: browser.path == "/", "what follows the post")
+    media = person.get(f"/api/v1/accounts/{person.id}/statuses")[0]["media_attachments"]
+    assert [one["description"] for one in media] == ["picture 0", "picture 1"]
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (390, "dark")])
+def test_older_posts_come_in_place(stack: Stack, browse: Callable[..., Browser], width: int, look: str) -> None:
+    author = stack.new_person("author")
+    posts = [author.write(f"number {place}")["id"] for place in range(45)][::-1]
+    browser = browse(width, look)
+    browser.open(f"/@{author.name}")
+    browser.run("window.stayed = true")
+    for most in (40, 45):
+        browser.click(".older a")
+        wait_for(lambda most=most: len(browser.all("article.post")) == most, "older posts")
+        first = posts[{40: 20, 45: 40}[most]]
+        assert browser.run("return document.activeElement.id") == f"post-{first}"
+        assert browser.path.startswith(f"/@{author.name}?max_id=")
+        browser.look(f"older-{width}-{look}-{most}")
+    assert [post.get_attribute("id") for post in browser.all("article.post")] == [f"post-{post}" for post in posts]
+    assert "That is everything." in browser.text
+    assert not browser.all(".older, [aria-busy], .bones")
+    assert browser.run("return window.stayed") is True
+
+    # Where they can't be fetched, the link leads on as any other.
+    browser.open(f"/@{author.name}")
+    browser.run("window.fetch = () => Promise.reject(new Error('away'))")
+    browser.submit(".older a")
+    assert browser.path.startswith(f"/@{author.name}?max_id=")
+    assert len(browser.all("article.post")) == 20
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "2 min. ago"), ("de", "vor 2 Min."), ("es", "hace 2 min")])
+def test_times_grow_old_while_somebody_reads(stack: Stack, browse: Callable[..., Browser], language: str, said: str) -> None:
+    author = stack.new_person("author")
+    author.write("just now")
+    browser = browse()
+    # For this page a minute is half a second long, and the clock two minutes ahead.
+    hasty = """
+        const [every, now] = [setInterval, Date.now];
+        window.setInterval = (what, length) => every(what, length / 120);
+        Date.now = () => now() + 120000;
+    """
+    browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": hasty})
+    browser.open("/about")
+    browser.driver.add_cookie({"name": "language", "value": language})
+    browser.open(f"/@{author.name}")
+    moment = browser.find("article.post .when time")
+    shown = moment.get_attribute("title")
+    wait_for(lambda: moment.text == said, said)
+    assert moment.get_attribute("title") == shown
+    browser.look(f"minutes-{language}")
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_deleting_asks_in_a_dialog_and_keeping_is_the_first_answer(
+    stack: Stack, browse: Callable[..., Browser], width: int, look: str
+) -> None:
+    person = stack.new_person("writer")
+    image = person.client.post("/api/v2/media", files={"file": ("a.jpg", picture("orange"), "image/jpeg")}, data={"description": "orange"})
+    status = person.write("not my best", media_ids=[image.json()["id"]])
+    path = f"/@{person.name}/{status['id']}"
+    browser = browse(width, look)
+    browser.log_in(person)
+    browser.open(path)
+    browser.run("window.stayed = true")
+
+    def ask() -> None:
+        browser.click("article.focus .menu summary")
+        browser.click("article.focus .dropdown-item.danger")
+        browser.waited("dialog[open]:not(#key-map)")
+
+    ask()
+    assert browser.find("dialog[open] h1").text == "Delete this post?"
+    assert browser.find("dialog[open] .post-text").text == "not my best"
+    assert browser.driver.switch_to.active_element.text == "Keep it"
+    browser.look(f"delete-{width}-{look}")
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert not browser.all("dialog[open]")
+    assert browser.run("return document.activeElement.matches('article.focus .menu summary')")
+    ask()
+    browser.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    wait_for(lambda: not browser.all("dialog[open]"), "the dialog to close")
+    assert browser.run("return window.stayed") is True
+    assert browser.path == path
+    assert person.get(f"/api/v1/statuses/{status['id']}")["content"]
+    ask()
+    browser.submit("dialog[open] .btn-danger")
+    assert "The post is gone." in browser.text
+    assert person.client.get(f"/api/v1/statuses/{status['id']}").status_code == 404
+
+    made = person.client.post("/api/v1/lists", json={"title": "Neighbours"}).json()
+    browser.open(f"/lists/{made['id']}/edit")
+    browser.click("a[data-ask]")
+    assert browser.waited("dialog[open] h1").text == "Delete this list?"
+    browser.submit("dialog[open] .btn-danger")
+    assert browser.path == "/lists"
+    assert person.get("/api/v1/lists") == []

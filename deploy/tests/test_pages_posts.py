@@ -103,6 +103,17 @@ def test_a_form_that_is_sent_again_with_another_text_is_refused_and_kept_for_ano
     assert len(person.get(f"/api/v1/accounts/{person.id}/statuses")) == 2
 
 
+def test_the_next_page_says_once_what_was_sent_so_that_its_draft_can_go(stack: Stack, browse: Browse) -> None:
+    person = stack.new_person()
+    browser = browse(person)
+    for changed, told in (({}, 'data-sent="new"'), ({"place": "42"}, 'data-sent="42"'), ({"place": '"><b>'}, None)):
+        assert stack.submit(browser, "/", "/posts", status=f"said {secrets.token_hex(4)}", **changed).status_code == 303
+        page = browser.get("/").text
+        assert told in page if told else "data-sent" not in page
+        assert "data-sent" not in browser.get("/").text
+    assert f'data-me="{person.id}"' in page
+
+
 def test_people_answer_like_boost_and_keep(stack: Stack, browse: Browse) -> None:
     author, reader = stack.new_person("author"), stack.new_person("reader")
     status = author.write("what do you think?")

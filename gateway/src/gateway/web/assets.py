@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -15,7 +16,12 @@ from gateway.encoding import takes_gzip
 
 _TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 _FROM_BOOTSTRAP: Final = {"bootstrap.css": "css/bootstrap.min.css"}
-_OWN: Final = ("site.css", "site.js", "logo.svg", "icons.svg")
+_OWN: Final = ("site.css", "logo.svg", "icons.svg")
+_SCRIPTS: Final = ("page.js", "keys.js", "composer.js")
+"""What `site.js` is made of: none needs another, and each keeps its names to itself."""
+
+_BETWEEN: Final = re.compile(rb"(?m)^ *(?://.*)?\n|^ +")
+"""What of a script is for its readers: lines of comment or of nothing, and how far others stand in."""
 
 
 @cache
@@ -26,7 +32,10 @@ def content(name: str) -> bytes | None:
         assert spec is not None, "the package bootstrap-wrapper is missing"  # noqa: S101
         folder = Path(next(iter(spec.submodule_search_locations or [])))
         return (folder / _FROM_BOOTSTRAP[name]).read_bytes()
-    return (files("gateway.web") / "static" / name).read_bytes() if name in _OWN else None
+    static = files("gateway.web") / "static"
+    if name == "site.js":
+        return b"".join(b"{\n%b}\n" % _BETWEEN.sub(b"", (static / part).read_bytes()) for part in _SCRIPTS)
+    return (static / name).read_bytes() if name in _OWN else None
 
 
 @cache

@@ -1,9 +1,20 @@
 """Forms of the pages. Rules are the services'; here is only what a browser should help with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from wtforms import BooleanField, FieldList, FileField, Form, MultipleFileField, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    Field,
+    FieldList,
+    FileField,
+    Form,
+    MultipleFileField,
+    PasswordField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are those of 3.2
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
@@ -11,6 +22,28 @@ from gateway.web.csrf import SessionCsrf
 from gateway.web.i18n import LOCALES
 
 MOST_OPTIONS: Final = 4
+
+
+_ABOUT: Final = {
+    "avatar_description_too_long": "avatar_description",
+    "bad_choices": "poll_options",
+    "bad_deadline": "poll_expires_in",
+    "bad_image": "pictures",
+    "bad_tag": "name",
+    "blank_title": "title",
+    "display_name_too_long": "display_name",
+    "empty_post": "status",
+    "header_description_too_long": "header_description",
+    "image_too_large": "pictures",
+    "media_beside_poll": "poll_options",
+    "note_too_long": "note",
+    "post_too_long": "status",
+    "title_too_long": "title",
+    "too_many_media": "pictures",
+    "unknown_media": "pictures",
+    "wrong_credentials": "current",
+}
+"""Which field a service's error is about, by its code."""
 
 
 class PageForm(Form):
@@ -25,6 +58,23 @@ class PageForm(Form):
         """Every error as a sentence."""
         for messages in self.errors.values():
             yield from (str(message) for message in messages)
+
+    def marked(self) -> Iterator[tuple[Field, str, str]]:
+        """Each field that something is wrong with, in the order of the page: where to go (of several boxes the first), its label, what is wrong."""
+        for field in self:
+            if field.errors and field.name != self.meta.csrf_field_name:
+                yield next(iter(getattr(field, "entries", ())), field), field.label.text, str(field.errors[0])
+
+    def marks(self, name: str) -> dict[str, str]:
+        """Attributes that tell of a field that something is wrong with it, and where that is said."""
+        return {"aria-invalid": "true", "aria-describedby": f"{name}-wrong"} if self._fields[name].errors else {}
+
+    def blame(self, code: str, sentence: str) -> bool:
+        """Put a service's sentence beside the field that the error with this code is about; False if that is none of this form's."""
+        field = self._fields.get(_ABOUT.get(code, ""))
+        if field is not None:
+            field.errors = [*field.errors, sentence]
+        return field is not None
 
     def place(self, details: dict[str, list[dict[str, str]]]) -> None:
         """Put a service's errors beside the fields that they are about."""
@@ -194,6 +244,7 @@ class Look(PageForm):
     language = SelectField("Language of these pages", choices=[SelectChoice(code, name) for code, name in LOCALES.items()])
     look = SelectField("Colours", choices=[SelectChoice("", "As the device"), SelectChoice("light", "Light"), SelectChoice("dark", "Dark")])
     density = SelectField("Room between posts", choices=[SelectChoice("", "Comfortable"), SelectChoice("compact", "Compact")])
+    keys = BooleanField("Single keys do things: ? lists them")
 
 
 class Announce(PageForm):

@@ -3,8 +3,10 @@
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -21,11 +23,14 @@ from gateway.services import Answer
 from gateway.web import csrf, i18n
 from gateway.web.assets import asset
 from gateway.web.filtering import filtered
+from gateway.web.forms import PageForm
 
+_AS_IT_IS: Final[Mapping[str, str]] = MappingProxyType({})
 _MONTH: Final = 30 * 24 * 3600
 _MOST_FILES: Final = 50
 """Far more than a post takes: whoever chooses too many is told so beside what they wrote."""
 _ID: Final = re.compile(r"[0-9]{1,18}")
+_PLACE: Final = re.compile(r"[a-z]{0,10}[0-9]{0,18}")
 _LOCAL_PATH: Final = re.compile(r"/(?![/\\])[^\s\\]*")
 
 _environment = Environment(
@@ -97,6 +102,11 @@ class Visitor:
         """`compact` for those who want more posts on a page; empty otherwise."""
         return "compact" if self.request.cookies.get("density") == "compact" else ""
 
+    @property
+    def keys(self) -> bool:
+        """Whether single keys do things on this device."""
+        return self.request.cookies.get("keys") != "off"
+
     def _(self, message: str, **values: Any) -> str:
         return i18n.translator(self.locale)(message, **values)
 
@@ -136,6 +146,22 @@ class Visitor:
         """What a service said was wrong, in the reader's language."""
         return i18n.told(error_of(answer), self.locale)
 
+    def blamed(self, form: PageForm, answer: Answer, renamed: Mapping[str, str] = _AS_IT_IS) -> str | None:
+        """Put what a service refused beside the fields that it is about; the sentence, in the reader's language, if it is about none of them.
+
+        `renamed` has the form's names of fields that the service calls otherwise.
+        """
+        try:
+            said = answer.json()
+        except ValueError:
+            said = {}
+        details = said.get("details")
+        if details:
+            form.place({renamed.get(name, name): faults for name, faults in details.items()})
+            return None
+        sentence = self.told(answer)
+        return None if form.blame(str(said.get("code", "")), sentence) else sentence
+
     def page(self, template: str, code: int = 200, /, **context: Any) -> Response:
         """Render a page for this visitor."""
         known: dict[str, Any] = {
@@ -155,14 +181,18 @@ class Visitor:
             "number": lambda count: i18n.number(count, self.locale),
             "look": self.look,
             "density": self.density,
+            "keys": self.keys,
             "language_name": lambda code: i18n.language_name(code, self.locale),
             "note": self._take_note(),
+            "sent": self.request.cookies.get("sent", "") if _PLACE.fullmatch(self.request.cookies.get("sent", "")) else "",
         }
         response = HTMLResponse(_environment.get_template(template).render({**known, **context}), code)
         if "visitor" not in self.request.cookies and self.session is None:
             self.set_cookie(response, "visitor", self.anonymous_id, None)
         if self.request.cookies.get("note"):
             response.delete_cookie("note", path="/")
+        if "sent" in self.request.cookies:
+            response.delete_cookie("sent", path="/")
         return response
 
     def redirect(self, target: str, note: str | None = None) -> Response:
@@ -171,6 +201,11 @@ class Visitor:
         if note:
             self.set_cookie(response, "note", quote(note[:300]), 60)
         return response
+
+    def say_sent(self, response: Response, place: str) -> None:
+        """Tell the next page that what was written in a place (a post's id, or a word) is sent: its draft may go."""
+        if place and _PLACE.fullmatch(place):
+            self.set_cookie(response, "sent", place, 60)
 
     def log_in(self, response: Response, session: str, *, remember: bool) -> None:
         """Give the browser its session."""

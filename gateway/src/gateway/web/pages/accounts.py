@@ -30,9 +30,7 @@ async def register(visitor: Visitor) -> Response:
     }
     answer = await _ask_auth(visitor, "POST", "/internal/registrations", sent)
     if not answer.ok:
-        told = answer.json()
-        form.place(told.get("details", {}))
-        return visitor.page("register.html", answer.status, form=form, problem=None if "details" in told else visitor.told(answer))
+        return visitor.page("register.html", answer.status, form=form, problem=visitor.blamed(form, answer))
     made = answer.json()
     await visitor.backend.carry_account(made["event"])
     response = visitor.redirect("/", visitor._("Welcome! Say hello, and find people to follow."))
@@ -85,7 +83,9 @@ async def delete_account(visitor: Visitor) -> Response:
         return visitor.page("delete_account.html", 422, form=form)
     answer = await visitor.call("auth", "POST", "/internal/deletions", json={"password": form.current.data})
     if not answer.ok:
-        return visitor.page("delete_account.html", 422 if answer.status == 401 else answer.status, form=form, problem=visitor.told(answer))
+        return visitor.page(
+            "delete_account.html", 422 if answer.status == 401 else answer.status, form=form, problem=visitor.blamed(form, answer)
+        )
     visitor.backend.identities.forget(visitor.identity.account_id, None)
     await visitor.backend.carry_account(answer.json()["event"])
     response = visitor.redirect("/", visitor._("Your account is deleted."))
@@ -123,10 +123,7 @@ async def use_reset(visitor: Visitor) -> Response:
         return visitor.page("use_reset.html", 422, form=form, link=token)
     answer = await _ask_auth(visitor, "POST", "/internal/resets/use", {"token": token, "password": form.password.data})
     if not answer.ok:
-        told = answer.json()
-        form.place(told.get("details", {}))
-        problem = None if "details" in told else visitor.told(answer)
-        return visitor.page("use_reset.html", answer.status, form=form, link=token, problem=problem)
+        return visitor.page("use_reset.html", answer.status, form=form, link=token, problem=visitor.blamed(form, answer))
     return visitor.redirect("/login", visitor._("Your new password is set. Log in with it."))
 
 

@@ -23,7 +23,7 @@ async def filters(visitor: Visitor) -> Response:
             answer = await visitor.call("social", "POST", "/api/v2/filters", json=_wanted(form, []))
             if answer.ok:
                 return visitor.redirect("/settings/filters", visitor._("Your filter is set up."))
-            status, problem = answer.status, visitor.told(answer)
+            status, problem = answer.status, visitor.blamed(form, answer)
     known = await visitor.fetch("social", "/api/v2/filters")
     return visitor.page("filters.html", status, filters=known, form=form, problem=problem, **await side(visitor))
 
@@ -46,7 +46,7 @@ async def edit(visitor: Visitor) -> Response:
             answer = await visitor.call("social", "PUT", path, json=_wanted(form, known["keywords"]))
             if answer.ok:
                 return visitor.redirect("/settings/filters", visitor._("Your filter is changed."))
-            status, problem = answer.status, visitor.told(answer)
+            status, problem = answer.status, visitor.blamed(form, answer)
     return visitor.page("edit_filter.html", status, known=known, form=form, problem=problem, **await side(visitor))
 
 

@@ -18,17 +18,16 @@ _VERBS = ("follow", "unfollow")
 async def lists(visitor: Visitor) -> Response:
     """One's lists, a form to make another, and the hashtags that one follows."""
     visitor.require_login()
-    form, problem = _form(visitor), None
+    form, problem, status = _form(visitor), None, 200
     if visitor.request.method == "POST":
         form = _form(visitor, await visitor.form())
         made = await visitor.call("social", "POST", "/api/v1/lists", json=_said(form))
         if made.ok:
             told = visitor._("The list is made. Add people on their profiles.")
             return visitor.redirect(f"/lists/{made.json()['id']}", told)
-        problem = _problem(visitor, made)
+        problem, status = _problem(visitor, form, made), 422
     found = await visitor.fetch("social", "/api/v1/lists")
     tags = await visitor.fetch("social", "/api/v1/followed_tags", params={"limit": "200"})
-    status = 200 if problem is None else 422
     return visitor.page("lists.html", status, lists=found, tags=tags, form=form, problem=problem, **await side(visitor))
 
 
@@ -45,15 +44,14 @@ async def edit(visitor: Visitor) -> Response:
     """Rename a list, change what it shows, see who is in it."""
     visitor.require_login()
     sent = await visitor.form() if visitor.request.method == "POST" else None
-    known, problem = await _list(visitor), None
+    known, problem, status = await _list(visitor), None, 200
     form = _form(visitor, sent, title=known["title"], replies_policy=known["replies_policy"], exclusive=known["exclusive"])
     if sent is not None:
         changed = await visitor.call("social", "PUT", f"/api/v1/lists/{known['id']}", json=_said(form))
         if changed.ok:
             return visitor.redirect(f"/lists/{known['id']}", visitor._("The list is changed."))
-        problem = _problem(visitor, changed)
+        problem, status = _problem(visitor, form, changed), 422
     people = await visitor.fetch("social", f"/api/v1/lists/{known['id']}/accounts", params={"limit": "0"})
-    status = 200 if problem is None else 422
     return visitor.page("edit_list.html", status, list=known, form=form, people=people, problem=problem, **await side(visitor))
 
 
@@ -109,11 +107,11 @@ def _said(form: Any) -> dict[str, Any]:
     return {"title": form.title.data or "", "replies_policy": form.replies_policy.data, "exclusive": bool(form.exclusive.data)}
 
 
-def _problem(visitor: Visitor, answer: Answer) -> str:
-    """What is wrong with what was typed; anything else becomes the page for it."""
+def _problem(visitor: Visitor, form: Any, answer: Answer) -> str | None:
+    """What is wrong with what was typed, None where it is told beside a field; anything else becomes the page for it."""
     if answer.status != 422:
         visitor.demand(answer)
-    return visitor.told(answer)
+    return visitor.blamed(form, answer)
 
 
 def _id(visitor: Visitor) -> int:

@@ -33,7 +33,15 @@ _VERBS = {
 async def write(visitor: Visitor) -> Response:
     """The box to write in, on a page of its own."""
     visitor.require_login()
-    shown = {"form": composer(visitor), "problem": None, "reply_to": "", "next": "/", "media": [], "once": secrets.token_hex(8)}
+    shown = {
+        "form": composer(visitor),
+        "problem": None,
+        "reply_to": "",
+        "place": "",
+        "next": "/",
+        "media": [],
+        "once": secrets.token_hex(8),
+    }
     return visitor.page("write.html", **shown, **await side(visitor))
 
 
@@ -45,7 +53,7 @@ async def publish(visitor: Visitor) -> Response:
     if "add" in sent:
         return await _added(visitor, sent, media, problem)
     if problem is not None:
-        return await _again(visitor, sent, problem, 422, media)
+        return await _again(visitor, sent, 422, media, pictures=problem)
     fields = _fields(sent, media)
     answer = await visitor.backend.create_status(visitor.identity, fields, f"page-{str(sent.get('once') or secrets.token_hex(8))[:64]}")
     status = answer.json() if answer.ok else None
@@ -53,13 +61,15 @@ async def publish(visitor: Visitor) -> Response:
         status = await _sent_before(visitor, fields)
         if status is None:
             told = visitor._("This form was sent already, with something else. If this is another post, send it again.")
-            return await _again(visitor, sent, told, 422, media)
+            return await _again(visitor, sent, 422, media, told)
     if status is None:
-        return await _again(visitor, sent, visitor.told(answer), answer.status, media)
+        return await _again(visitor, sent, answer.status, media, refused=answer)
     back = visitor.back(sent)
     if fields.get("in_reply_to_id") and not back.startswith("/messages/"):
         back = f"/@{visitor.identity.name}/{status['id']}"
-    return visitor.redirect(back)
+    response = visitor.redirect(back)
+    visitor.say_sent(response, str(sent.get("place", "")))
+    return response
 
 
 async def thread(visitor: Visitor) -> Response:
@@ -142,7 +152,8 @@ async def edit(visitor: Visitor) -> Response:
     if not answer.ok:
         typed = {name: str(sent.get(name, "")) for name in ("status", "spoiler_text", "language", "poll_expires_in")}
         form = composer(visitor, visibility=status["visibility"], **_poll_fields(poll) | typed)
-        return visitor.page("edit.html", answer.status, status=status, form=form, problem=visitor.told(answer), **await side(visitor))
+        problem = visitor.blamed(form, answer)
+        return visitor.page("edit.html", answer.status, status=status, form=form, problem=problem, **await side(visitor))
     return visitor.redirect(f"/@{visitor.identity.name}/{status['id']}", visitor._("Changed. Earlier versions stay in the post's history."))
 
 
@@ -242,7 +253,7 @@ async def _added(visitor: Visitor, sent: FormData, media: list[Any], problem: st
     """The box with its new pictures and a field beside each; for scripts only these fields, or what is wrong."""
     if visitor.request.headers.get("x-inline") == "1":
         return visitor.page("described.html", 422 if problem else 200, media=media, problem=problem)
-    return await _again(visitor, sent, problem, 422 if problem else 200, media)
+    return await _again(visitor, sent, 422 if problem else 200, media, pictures=problem)
 
 
 async def _sent_before(visitor: Visitor, fields: dict[str, Any]) -> Any:
@@ -291,9 +302,29 @@ async def _upload(visitor: Visitor, file: UploadFile) -> Answer:
     return await visitor.call("posts", "POST", "/api/v2/media", data=form)
 
 
-async def _again(visitor: Visitor, sent: FormData, problem: str | None, status: int, media: list[Any]) -> Response:
+async def _again(
+    visitor: Visitor,
+    sent: FormData,
+    status: int,
+    media: list[Any],
+    problem: str | None = None,
+    *,
+    pictures: str | None = None,
+    refused: Answer | None = None,
+) -> Response:
     """The box once more with what was typed and what is wrong; nothing is lost but files that could not be taken."""
     typed = {name: str(sent.get(name, "")) for name in ("status", "spoiler_text", "visibility", "language", "poll_expires_in")}
     form, reply_to = composer(visitor, **_poll_fields(_poll(sent)) | typed), str(sent.get("in_reply_to_id", ""))
-    shown = {"form": form, "problem": problem, "reply_to": reply_to, "next": visitor.back(sent), "once": secrets.token_hex(8)}
+    if pictures is not None:
+        form.blame("bad_image", pictures)
+    if refused is not None:
+        problem = visitor.blamed(form, refused)
+    shown = {
+        "form": form,
+        "problem": problem,
+        "reply_to": reply_to,
+        "place": str(sent.get("place", "")),
+        "next": visitor.back(sent),
+        "once": secrets.token_hex(8),
+    }
     return visitor.page("write.html", status, media=[one for one in media if one["preview_url"]], **shown, **await side(visitor))

@@ -127,9 +127,8 @@ async def edit_profile(visitor: Visitor) -> Response:
             data.add_field(name, await file.read(), filename="picture", content_type="application/octet-stream")
     answer = await visitor.call("social", "PATCH", "/api/v1/accounts/update_credentials", data=data)
     if not answer.ok:
-        return visitor.page(
-            "edit_profile.html", answer.status, form=form, account=mine, problem=visitor.told(answer), **await side(visitor)
-        )
+        problem = visitor.blamed(form, answer)
+        return visitor.page("edit_profile.html", answer.status, form=form, account=mine, problem=problem, **await side(visitor))
     return visitor.redirect(f"/@{visitor.identity.name}", visitor._("Your profile is changed."))
 
 
@@ -148,7 +147,7 @@ async def featured_tags(visitor: Visitor) -> Response:
         answer = await visitor.call("social", "POST", "/api/v1/featured_tags", json={"name": form.name.data})
         if answer.ok:
             return visitor.redirect("/settings/hashtags")
-        problem = visitor.told(answer)
+        problem = visitor.blamed(form, answer)
     return await _featured_tags(visitor, 422, form=form, problem=problem)
 
 
@@ -167,6 +166,7 @@ async def change_look(visitor: Visitor) -> Response:
     response = visitor.redirect("/settings", i18n.translator(form.language.data)("Your choice is kept."))
     for name in ("language", "look", "density"):
         visitor.set_cookie(response, name, form[name].data, _YEAR)
+    visitor.set_cookie(response, "keys", "on" if form.keys.data else "off", _YEAR)
     await visitor.call("auth", "POST", "/internal/locale", json={"locale": form.language.data})
     return response
 
@@ -189,9 +189,7 @@ async def change_password(visitor: Visitor) -> Response:
         answer = await visitor.call("auth", "POST", "/internal/passwords", json={"current": form.current.data, "new": form.new.data})
         if answer.ok:
             return visitor.redirect("/settings", visitor._("Your new password is set; other devices were logged out."))
-        details = answer.json().get("details", {})
-        form.place({"new": details.get("password", [])})
-        problem = None if details else visitor.told(answer)
+        problem = visitor.blamed(form, answer, {"password": "new"})
     return await _settings(visitor, 422, password=form, problem=problem)
 
 
@@ -230,7 +228,8 @@ async def unsubscribe(visitor: Visitor) -> Response:
 async def _settings(visitor: Visitor, status: int = 200, password: Any = None, problem: str | None = None, looks: Any = None) -> Response:
     preferences = await visitor.fetch("notify", "/api/v1/microblog/mail_preferences")
     devices = await visitor.fetch("auth", "/internal/sessions")
-    looks = looks or forms.filled(forms.Look, visitor.token, language=visitor.locale, look=visitor.look, density=visitor.density)
+    chosen = {"language": visitor.locale, "look": visitor.look, "density": visitor.density, "keys": visitor.keys}
+    looks = looks or forms.filled(forms.Look, visitor.token, **chosen)
     for field in (looks.look, looks.density):
         field.choices = [SelectChoice(choice.value, visitor._(choice.label)) for choice in field.choices]
     return visitor.page(
