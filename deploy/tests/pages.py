@@ -19,6 +19,13 @@ def words(page: httpx.Response) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", main)).split())
 
 
+def apart_from_tokens(page: httpx.Response) -> str:
+    """A page without what is written otherwise each time."""
+    alike, tokens = re.subn(r'(?<=name="csrf_token" value=")[0-9a-f]{128}(?=")', "", page.text)
+    assert tokens, "the page has no form"
+    return alike
+
+
 def note(stack: Stack, browser: httpx.Client, answer: httpx.Response) -> str:
     """The sentence on the page that a form leads to."""
     assert answer.status_code == 303, answer.text

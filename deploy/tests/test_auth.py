@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 from operating import operate, run
+from pages import apart_from_tokens
 from stack import Person, Stack, own_address, picture, wait_for
 
 alone = pytest.mark.skipif(
@@ -80,7 +81,7 @@ def test_a_wrong_password_and_an_unknown_name_look_the_same(stack: Stack) -> Non
         unknown = stack.submit(browser, "/login", "/login", identifier="nobody_at_all", password="something else")
     assert wrong.status_code == unknown.status_code == 401
     assert "The name, address or password is wrong." in wrong.text
-    assert wrong.text.replace(person.name, "X") == unknown.text.replace("nobody_at_all", "X")
+    assert apart_from_tokens(wrong).replace(person.name, "X") == apart_from_tokens(unknown).replace("nobody_at_all", "X")
 
 
 def test_remembered_sessions_outlive_the_browser(stack: Stack) -> None:
@@ -102,7 +103,7 @@ def test_a_forgotten_password_is_reset_by_mail_and_ends_all_sessions(stack: Stac
     with httpx.Client(base_url=stack.url) as browser:
         known = stack.submit(browser, "/reset", email=f"{person.name}@people.example")
         stranger = stack.submit(browser, "/reset", email="nobody@people.example")
-        assert known.text == stranger.text
+        assert apart_from_tokens(known) == apart_from_tokens(stranger)
         link = stack.mailed_link(f"{person.name}@people.example", "/reset/use?")
         path = link[link.index("/reset/use?") :]
         assert stack.submit(browser, path, "/reset/use", password="an entirely new one").status_code == 303

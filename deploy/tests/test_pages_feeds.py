@@ -61,7 +61,7 @@ def test_older_posts_are_a_click_away(stack: Stack, browse: Browse) -> None:
         person.write(f"number {number:02}.")
     browser = browse()
     first = browser.get(f"/@{person.name}")
-    older = re.search(r'<p class="older"><a[^>]*href="([^"]+)"', first.text)
+    older = re.search(r'<p class="older" data-fill><a[^>]*href="([^"]+)"', first.text)
     assert older is not None
     second = browser.get(unescape(older[1]))
     assert re.findall(r"number \d\d", words(first) + words(second)) == [f"number {number:02}" for number in range(22, -1, -1)]
