@@ -144,7 +144,9 @@ async def test_two_senders_at_once_share_the_work(office: "Office") -> None:
         while await sender.send_some():  # type: ignore[attr-defined]
             pass
 
-    await asyncio.gather(*map(send_all, senders))
+    for _ in range(3):  # on a busy machine somebody may answer too late, and the mail waits for another try
+        await asyncio.gather(*map(send_all, senders))
+        await office.make_due()
     assert sorted(office.postmark.keys()) == sorted(token_of(f"follow:1:{number}") for number in range(60))
 
 
