@@ -160,6 +160,15 @@ class Backend:
         whole = await self._whole(identity, [answer.json()])
         return json_answer(whole[0]) if whole else error(404, "Record not found")
 
+    async def notification_about(self, identity: Identity, dedupe: str) -> Answer:
+        """The notification that a notice led to, made whole; 404 while there is none."""
+        params = {"dedupe": dedupe}
+        answer = await self.services.call("notify", "GET", "/internal/notification", identity=identity, params=params)
+        if not answer.ok:
+            return answer
+        whole = await self._whole(identity, [answer.json()])
+        return json_answer(whole[0]) if whole else error(410, "Record not found")
+
     async def search(
         self, identity: Identity, query: str, kind: str, limit: int, offset: int, extra: list[tuple[str, str]]
     ) -> Answer | Found:

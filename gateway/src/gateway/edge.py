@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from common import telemetry
@@ -13,6 +12,7 @@ from isal import igzip
 from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.addresses import Addresses
 from gateway.backend import Backend
 from gateway.call import Call
 from gateway.compose import COMPOSERS
@@ -74,13 +74,11 @@ _PREFLIGHT: Final = [
 class Edge:
     """The ASGI application for everything that isn't a page; pages go to their own."""
 
-    def __init__(
-        self, backend: Backend, limits: Limits, pages: ASGIApp, trusted: list[IPv4Network | IPv6Network], gate: Gate, bodies: Bodies
-    ) -> None:
+    def __init__(self, backend: Backend, limits: Limits, pages: ASGIApp, addresses: Addresses, gate: Gate, bodies: Bodies) -> None:
         self._backend = backend
         self._limits = limits
         self._pages = pages
-        self._trusted = trusted
+        self._addresses = addresses
         self._gate = gate
         self._bodies = bodies
         self._table = Table()
@@ -90,7 +88,7 @@ class Edge:
             await _start_and_end(send, 503, _SHED_HEADERS, _SHED_BODY)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        ip = self._client_ip(scope, headers)
+        ip = self._addresses.of(scope, headers)
         if not _well_framed(scope["path"], headers):
             await _send(send, scope["method"], _refusal(Unreadable()), {}, secrets.token_hex(8), "")
             return
@@ -206,23 +204,6 @@ class Edge:
             refusal = _refusal(problem)
             told = {name: value for name, value in refusal.headers.items() if name != "content-type"}
             await _plain(send, refusal.status, _REFUSALS[type(problem)][1], told)
-
-    def _client_ip(self, scope: Scope, headers: dict[str, str]) -> str:
-        """The nearest address that isn't one of our own proxies."""
-        peer = scope["client"][0] if scope.get("client") else ""
-        if not self._trusted or not self._is_trusted(peer):
-            return peer
-        for hop in reversed([part.strip() for part in headers.get("x-forwarded-for", "").split(",") if part.strip()]):
-            if not self._is_trusted(hop):
-                return hop
-        return peer
-
-    def _is_trusted(self, address: str) -> bool:
-        try:
-            ip = ip_address(address)
-        except ValueError:
-            return False
-        return any(ip in network for network in self._trusted)
 
 
 def _covers(identity: Identity, scope: str) -> bool:

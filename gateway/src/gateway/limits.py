@@ -15,6 +15,7 @@ _LIMITS: Final[dict[str, RateLimitItem]] = {
     "delete": RateLimitItemPerMinute(30, 30),
     "files": RateLimitItemPerMinute(3000, 5),
     "pages": RateLimitItemPerMinute(600, 5),
+    "streams": RateLimitItemPerMinute(300, 5),
 }
 
 

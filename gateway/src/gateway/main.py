@@ -8,6 +8,7 @@ from common.identity import Signer
 from common.settings import SharedSettings, load
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.addresses import Addresses
 from gateway.backend import Backend
 from gateway.edge import Edge
 from gateway.identity import Identities
@@ -16,6 +17,8 @@ from gateway.load import Bodies, Gate
 from gateway.security_events import listen
 from gateway.services import Services
 from gateway.settings import Settings
+from gateway.streaming.door import PREFIX, Streams
+from gateway.streaming.hub import Hub
 from gateway.web import create_pages
 
 
@@ -35,25 +38,38 @@ class Gateway:
         self._identities = Identities(self._services)
         backend = Backend(settings, shared.public_url, self._services, self._identities)
         limits, pages = Limits(enabled=settings.rate_limits), create_pages(settings, backend)
-        self._edge = Edge(backend, limits, pages, settings.trusted_proxies, Gate(settings.max_in_flight), Bodies(settings.max_body_bytes))
+        addresses = Addresses(settings.trusted_proxies)
+        self._edge = Edge(backend, limits, pages, addresses, Gate(settings.max_in_flight), Bodies(settings.max_body_bytes))
+        self._hub = Hub(backend, shared.kafka_servers, settings.max_streams)
+        self._streams = Streams(backend, self._hub, limits, addresses)
         self._listening: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "websocket" or (scope["type"] == "http" and _streams(scope)):
+            await self._streams(scope, receive, send)
+        elif scope["type"] == "http":
             await self._edge(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await self._lifespan(scope, receive, send)
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         logs.set_up("gateway", self._shared.log_level)
         telemetry.set_up("gateway", self._shared.otlp_endpoint)
         await self._services.open()
-        self._listening = asyncio.create_task(listen(self._identities, self._shared.kafka_servers), name="security events")
+        self._listening = asyncio.create_task(
+            listen(self._shared.kafka_servers, [self._identities.forget, self._hub.look_again]), name="security events"
+        )
+        scope["state"]["before_shutdown"] = self._hub.let_all_go
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._listening.cancel()
         with suppress(asyncio.CancelledError):
             await self._listening
+        await self._hub.close()
         await self._services.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _streams(scope: Scope) -> bool:
+    return scope["method"] != "OPTIONS" and f"{scope['path']}/".startswith(f"{PREFIX}/")

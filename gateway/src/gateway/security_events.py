@@ -2,18 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterable
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from common.events import SecurityEvent
 from pydantic import ValidationError
 
-from gateway.identity import Identities
-
 log = logging.getLogger(__name__)
 
+Forget = Callable[[int, list[int] | None], None]
+"""Is told of an account, and of which of its tokens (None: all)."""
 
-async def listen(identities: Identities, servers: str) -> None:
+
+async def listen(servers: str, forget: Iterable[Forget]) -> None:
     """Read `auth.security` from its end, without a group, so that each replica hears everything; until cancelled."""
     pause = 0.5
     while True:
@@ -28,7 +30,7 @@ async def listen(identities: Identities, servers: str) -> None:
             await consumer.start()
             pause = 0.5
             async for record in consumer:
-                _apply(identities, record.value)
+                _apply(record.value, forget)
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning(
                 "security events are not heard, tokens are asked about again after a minute", extra={"reason": type(error).__name__}
@@ -39,11 +41,12 @@ async def listen(identities: Identities, servers: str) -> None:
             await consumer.stop()
 
 
-def _apply(identities: Identities, value: bytes | None) -> None:
+def _apply(value: bytes | None, forget: Iterable[Forget]) -> None:
     try:
         event = SecurityEvent.model_validate_json(value or b"")
     except ValidationError:
         log.error("security event that can't be read")
         return
     if event.kind in ("tokens_revoked", "account_changed"):
-        identities.forget(event.account_id, event.token_ids)
+        for one in forget:
+            one(event.account_id, event.token_ids)

@@ -40,7 +40,9 @@ def serve(create: Callable[[], ASGIApp], host: str, port: int) -> None:
         port=port,
         loop="uvloop",
         http=Guarded,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=16_384,
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         log_level="error",  # what strangers send is nothing to warn of
@@ -56,7 +58,15 @@ def serve(create: Callable[[], ASGIApp], host: str, port: int) -> None:
     listening = config.bind_socket()
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux, tcp(7): accepted sockets inherit it
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
-    uvicorn.Server(config).run([listening])
+    _Server(config).run([listening])
+
+
+class _Server(uvicorn.Server):
+    """Lets streams go before it waits for what is under way: they never end by themselves."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state["before_shutdown"]()
+        await super().shutdown(sockets)
 
 
 class Guarded(WholeAnswers):

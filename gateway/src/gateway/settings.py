@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     max_in_flight_per_service: int = Field(default=64, ge=1, description="calls that one replica has under way to one service")
     max_body_bytes: int = Field(default=256_000_000, ge=1, description="bytes of requests' bodies that one replica holds at once")
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(default=[], description="networks whose X-Forwarded-For is believed, as JSON")
+    max_streams: int = Field(default=4_000, ge=0, description="clients that one replica streams to; more get 503")
     title: str = Field(default="Microblog", max_length=100, description="the name of this server")
     description: str = Field(default="A place to write, read and talk.", max_length=1000, description="one sentence about it")
     contact_email: str = Field(default="", max_length=320, description="whom to write to")

@@ -30,6 +30,7 @@ LEAST: dict[str, tuple[dict[str, Any], str]] = {
         },
         "7",
     ),
+    "FeedMoment": ({"kind": "filters_changed", "account_id": 7}, "7"),
 }
 """What a writer of the first version must send, and the key that it travels under. Never edited: old events stay readable."""
 

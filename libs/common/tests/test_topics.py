@@ -9,11 +9,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
-from common.events import CONTRACTS
+from common.events import CONTRACTS, Event, Moment
 from common.topics import dead_letter_topic, declared, ensure_topics
 
 ROOT = Path(__file__).parents[3]
-LIVING = [topic for topic in declared() if topic.consumers]
+LIVING = [topic for topic in declared() if ".dead." not in topic.name]
 BY_CLASS = {event.__name__: event for event in CONTRACTS}
 
 
@@ -50,14 +50,17 @@ def test_the_consumers_that_are_declared_are_the_ones_that_listen() -> None:
 
 
 def test_every_consumer_has_a_dead_letter_topic() -> None:
-    dead = {topic.name for topic in declared() if not topic.consumers}
+    dead = {topic.name for topic in declared() if ".dead." in topic.name}
     assert dead == {dead_letter_topic(topic.name, service) for topic in LIVING for service in topic.consumers}
 
 
-def test_states_are_kept_for_ever_and_everything_else_for_a_time() -> None:
+def test_states_are_kept_for_ever_moments_for_an_hour_and_everything_else_for_days() -> None:
+    by_topic: dict[str, type[Event]] = {event.topic: event for event in CONTRACTS}
     for topic in declared():
-        event = next((event for event in CONTRACTS if event.topic == topic.name), None)
-        if event is not None and not event.durable:
+        event = by_topic.get(topic.name)
+        if event is not None and issubclass(event, Moment):
+            assert (topic.config["retention.ms"], topic.consumers) == ("3600000", ()), topic.name
+        elif event is not None and not event.durable:
             assert topic.config == {"cleanup.policy": "compact"}, topic.name
         else:
             assert int(topic.config["retention.ms"]) >= 7 * 24 * 3_600_000, topic.name

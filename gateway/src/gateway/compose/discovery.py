@@ -39,7 +39,7 @@ async def describe(backend: Backend) -> dict[str, Any]:
         "icon": [],
         "languages": ["en", "de", "es"],
         "configuration": {
-            "urls": {"about": f"{url}/about"},
+            "urls": {"about": f"{url}/about", "streaming": _streaming(url)},
             "accounts": {},
             "statuses": {},
             "media_attachments": {},
@@ -60,6 +60,11 @@ async def describe(backend: Backend) -> dict[str, Any]:
     return whole
 
 
+def _streaming(url: str) -> str:
+    """Where WebSockets begin: clients add the path."""
+    return url.replace("http", "ws", 1)
+
+
 async def instance_v2(backend: Backend, call: Call) -> Answer:
     """`GET /api/v2/instance`."""
     whole = await describe(backend)
@@ -77,7 +82,7 @@ async def instance_v1(backend: Backend, call: Call) -> Answer:
             "description": whole["description"],
             "email": whole["contact"]["email"],
             "version": whole["version"],
-            "urls": {},
+            "urls": {"streaming_api": _streaming(backend.public_url)},
             "stats": whole["stats"],
             "thumbnail": whole["thumbnail"]["url"],
             "languages": whole["languages"],

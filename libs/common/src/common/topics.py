@@ -15,7 +15,7 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as it has to be; `consumers` is empty for dead letters."""
+    """A topic as it has to be; `consumers` is empty for dead letters, and for what only gateways hear of."""
 
     name: str
     partitions: int

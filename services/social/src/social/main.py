@@ -22,6 +22,7 @@ from social.posts import api as posts
 from social.profiles import api as profiles
 from social.rendering.stored import Stored
 from social.settings import Settings
+from social.streaming import api as streaming
 from social.suggestions import api as suggestions
 from social.tags import api as tags
 
@@ -32,7 +33,7 @@ def create_app() -> FastAPI:
     routers = [
         *(feeds.router, graph.router, suggestions.router, featured_tags.router, lists.router, tags.router),
         *(profiles.router, posts.router, interactions.router, polls.router, internal.router),
-        *(filters.router, earlier_filters.router, conversations.router),
+        *(filters.router, earlier_filters.router, conversations.router, streaming.router),
     ]
     database = Database(settings.database_url.get_secret_value(), settings.pool_size)
     app = create_api("social", shared, [*routers, media_router("/media/profiles")], database=database)

@@ -37,3 +37,7 @@ class Trigger(Event):
     """Something to be done once; kept for some days after publishing."""
 
     durable: ClassVar[bool] = True
+
+
+class Moment(Event):
+    """Something worth telling only to those who look on just now: whoever comes later reads what it led to. Nothing is kept of it."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
-from common.events.base import StateEvent, Trigger
+from common.events.base import Moment, StateEvent, Trigger
 
 
 class ProfileState(StateEvent):
@@ -61,6 +61,27 @@ class NoticeTrigger(Trigger):
     """Beginning of the post in plain words; empty unless the post is public or unlisted and without a content warning."""
     retracted: bool = False
     happened_at: datetime
+
+    @property
+    def key(self) -> str:
+        return str(self.account_id)
+
+
+class FeedMoment(Moment):
+    """What changes in people's feeds without a post having changed: clients that stream are told.
+
+    `kind`: `boosted` and `unboosted` (`account_id` did it, `boost_id` is the entry in feeds, `post_id` what it shows),
+    `filters_changed` (of `account_id`, who alone is told).
+    """
+
+    topic: ClassVar[str] = "social.moments"
+
+    kind: str
+    account_id: int
+    boost_id: int | None = None
+    post_id: int | None = None
+    visibility: str = "public"
+    """Of the boost: `public`, `unlisted` or `private`."""
 
     @property
     def key(self) -> str:

@@ -80,6 +80,17 @@ async def notification(notification_id: PathId, caller: Reader, database: ADatab
     return _entry(row)
 
 
+@router.get("/internal/notification", **HIDDEN)
+async def about(dedupe: str, caller: Reader, database: ADatabase) -> dict[str, Any]:
+    """The one of one's own notifications that a notice with this `dedupe` led to; 404 while there is none."""
+    statement = "SELECT id, kind, created_at, actor_id, post_id FROM notifications WHERE account_id = %s AND dedupe = %s AND NOT gone"
+    async with database.reading() as connection:
+        row = await (await connection.execute(statement, (caller.account_id, dedupe))).fetchone()
+    if row is None:
+        raise NotFound
+    return _entry(row)
+
+
 @router.get("/api/v1/notifications/unread_count")
 async def unread_count(caller: Reader, database: ADatabase) -> dict[str, int]:
     """How many came since the marker, at most 100."""

@@ -13,6 +13,7 @@ from social import viewers
 from social.filters import domain
 from social.filters.domain import FilterChange, KeywordChange
 from social.interactions.commands import seen
+from social.streaming import moments
 
 _CREATE = text("""
     INSERT INTO filters (account_id, title, contexts, action, ends_at)
@@ -54,7 +55,7 @@ _REMOVE_IF_EMPTY = text("""
 async def create_filter(session: AsyncSession, account_id: int, change: FilterChange, keywords: Sequence[KeywordChange] = ()) -> int:
     """Set up a filter and return its id. Raises the errors of `domain`, and `NotFound` for keywords with an id."""
     checked = domain.check(change, new=True)
-    await viewers.renew(session, account_id)
+    await _begin(session, account_id)
     filter_id = int(await session.scalar(_CREATE, _values(account_id, checked)) or 0)
     await _change_keywords(session, account_id, filter_id, keywords)
     await _check_counts(session, account_id)
@@ -66,7 +67,7 @@ async def change_filter(
 ) -> None:
     """Change a filter and its keywords. Raises `NotFound` for others', and for keywords that aren't its, the errors of `domain`."""
     checked = domain.check(change, new=False)
-    await viewers.renew(session, account_id)
+    await _begin(session, account_id)
     if await session.scalar(_CHANGE, {**_values(account_id, checked), "ends": checked.ends, "filter": filter_id}) is None:
         raise NotFound
     await _change_keywords(session, account_id, filter_id, keywords)
@@ -75,7 +76,7 @@ async def change_filter(
 
 async def remove_filter(session: AsyncSession, account_id: int, filter_id: int) -> None:
     """Take a filter away. Raises `NotFound`."""
-    await viewers.renew(session, account_id)
+    await _begin(session, account_id)
     if await session.scalar(_REMOVE, {"filter": filter_id, "account": account_id}) is None:
         raise NotFound
     await viewers.forget_if_empty(session, account_id)
@@ -93,7 +94,7 @@ async def add_keyword(session: AsyncSession, account_id: int, filter_id: int, ne
 async def change_keyword(session: AsyncSession, account_id: int, change: KeywordChange, filter_id: int | None = None) -> None:
     """Change a keyword, of this filter if one is named. Raises `NotFound`, `InvalidFilter`."""
     keyword = None if change.keyword is None else domain.check_keyword(change.keyword)
-    await viewers.renew(session, account_id)
+    await _begin(session, account_id)
     values = {"account": account_id, "id": change.keyword_id, "filter": filter_id, "keyword": keyword, "whole_word": change.whole_word}
     if await session.scalar(_CHANGE_KEYWORD, values) is None:
         raise NotFound
@@ -101,7 +102,7 @@ async def change_keyword(session: AsyncSession, account_id: int, change: Keyword
 
 async def remove_keyword(session: AsyncSession, account_id: int, keyword_id: int, filter_id: int | None = None) -> None:
     """Take a keyword away, of this filter if one is named; the filter stays. Raises `NotFound`."""
-    await viewers.renew(session, account_id)
+    await _begin(session, account_id)
     if await session.scalar(_REMOVE_KEYWORD, {"account": account_id, "id": keyword_id, "filter": filter_id}) is None:
         raise NotFound
 
@@ -122,7 +123,7 @@ async def add_post(session: AsyncSession, account_id: int, filter_id: int, an_id
 
 async def remove_post(session: AsyncSession, account_id: int, filter_status_id: int) -> None:
     """Have a filter match a post no longer. Raises `NotFound`."""
-    await viewers.renew(session, account_id)
+    await _begin(session, account_id)
     if await session.scalar(_REMOVE_POST, {"account": account_id, "id": filter_status_id, "filter": None}) is None:
         raise NotFound
 
@@ -159,8 +160,16 @@ async def remove_single(session: AsyncSession, account_id: int, keyword_id: int)
     await viewers.forget_if_empty(session, account_id)
 
 
-async def _filter_of(session: AsyncSession, account_id: int, keyword_id: int | None) -> Any:
+async def _begin(session: AsyncSession, account_id: int) -> None:
+    """Comes before every change: renews the version of the owner, and has their clients told once of all that one transaction changes."""
     await viewers.renew(session, account_id)
+    if "filters_changed" not in session.info:
+        session.info["filters_changed"] = True
+        await moments.filters_changed(session, account_id)
+
+
+async def _filter_of(session: AsyncSession, account_id: int, keyword_id: int | None) -> Any:
+    await _begin(session, account_id)
     found = (await session.execute(_FILTER_OF, {"account": account_id, "id": keyword_id})).first()
     if found is None:
         raise NotFound
@@ -180,7 +189,7 @@ async def _change_keywords(session: AsyncSession, account_id: int, filter_id: in
 
 
 async def _lock_own(session: AsyncSession, account_id: int, filter_id: int) -> None:
-    await viewers.renew(session, account_id)
+    await _begin(session, account_id)
     if await session.scalar(_OWN, {"filter": filter_id, "account": account_id}) is None:
         raise NotFound
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from social import notices, viewers
 from social.feeds import fanout
 from social.rendering.visibility import MAY_SEE
+from social.streaming import moments
 
 # Whoever acts is kept from being erased meanwhile, and what they act on from being deleted: whoever takes it all away finds it whole.
 _SEEN = text(
@@ -144,6 +145,7 @@ async def boost(session: AsyncSession, caller: int, an_id: int, visibility: str 
     await session.execute(_COUNT_BOOST, {"post": post_id, "change": 1})
     await fanout.spread(session, entry=boost_id, post=post_id, author=author_id, booster=caller, visibility=shown_to, answered=None)
     await notices.give(session, "reblog", author_id, caller, post_id)
+    await moments.boosted(session, caller, boost_id, post_id, shown_to)
     return int(boost_id)
 
 
@@ -159,6 +161,7 @@ async def unboost(session: AsyncSession, caller: int, an_id: int) -> int:
         await session.execute(gone, {"post": post_id, "entry": boost_id})
         await session.execute(text("DELETE FROM fanouts WHERE entry_id = :entry"), {"entry": boost_id})
         await notices.take_back(session, "reblog", author_id, caller, post_id)
+        await moments.unboosted(session, caller, boost_id, post_id)
     return post_id
 
 
