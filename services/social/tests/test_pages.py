@@ -77,23 +77,25 @@ async def walk(world: "World", address: str, way: str) -> list[list[int]]:
         address = links[way]
 
 
-@pytest.mark.parametrize("name", LISTS)
-async def test_a_walk_through_a_list_meets_every_entry_once(crowd: tuple["World", int], name: str) -> None:
+async def test_a_walk_through_a_list_meets_every_entry_once(crowd: tuple["World", int], subtests: pytest.Subtests) -> None:
     world, post = crowd
-    address = LISTS[name].format(post=post)
-    whole, _ = await page(world, f"{address}?limit=40")
-    assert len(whole) == len(set(whole)) == SIZE
-    down = await walk(world, f"{address}?limit=3", "next")
-    assert ([len(ids) for ids in down], [*chain(*down)]) == ([3, 3, 2], whole)
+    for name, path in LISTS.items():
+        with subtests.test(name):
+            address = path.format(post=post)
+            whole, _ = await page(world, f"{address}?limit=40")
+            assert len(whole) == len(set(whole)) == SIZE
+            down = await walk(world, f"{address}?limit=3", "next")
+            assert ([len(ids) for ids in down], [*chain(*down)]) == ([3, 3, 2], whole)
 
 
-@pytest.mark.parametrize("name", LISTS)
-async def test_a_list_is_walked_upwards_from_its_end_as_well(crowd: tuple["World", int], name: str) -> None:
+async def test_a_list_is_walked_upwards_from_its_end_as_well(crowd: tuple["World", int], subtests: pytest.Subtests) -> None:
     world, post = crowd
-    address = LISTS[name].format(post=post)
-    whole, _ = await page(world, f"{address}?limit=40")
-    up = await walk(world, f"{address}?limit=3&min_id=0", "prev")
-    assert ([len(ids) for ids in up], [*chain(*reversed(up))]) == ([3, 3, 2], whole)
+    for name, path in LISTS.items():
+        with subtests.test(name):
+            address = path.format(post=post)
+            whole, _ = await page(world, f"{address}?limit=40")
+            up = await walk(world, f"{address}?limit=3&min_id=0", "prev")
+            assert ([len(ids) for ids in up], [*chain(*reversed(up))]) == ([3, 3, 2], whole)
 
 
 async def test_since_id_gives_the_newest_and_min_id_the_nearest(world: "World") -> None:
