@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -714,3 +715,34 @@ def test_deleting_asks_in_a_dialog_and_keeping_is_the_first_answer(
     browser.submit("dialog[open] .btn-danger")
     assert browser.path == "/lists"
     assert person.get("/api/v1/lists") == []
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (390, "dark")])
+def test_an_open_page_says_that_there_is_something_new(stack: Stack, browse: Callable[..., Browser], width: int, look: str) -> None:
+    reader, author = stack.new_person("reader"), stack.new_person("author")
+    reader.follow(author)
+    author.write("was there before")
+    page = browse(width, look)
+    page.log_in(reader)
+    page.open("/")
+    sent = 0
+
+    def told() -> bool:
+        """Whether the page hears already; until it does, something new happens again and again."""
+        nonlocal sent
+        sent += 1
+        author.write(f"news {sent}")
+        time.sleep(0.3)
+        return page.find(".fresh").is_displayed()
+
+    wait_for(told, "the band")
+    known = int(page.find(".fresh").text.split()[0])
+    reader.write("by myself, elsewhere")
+    author.write(f"something for @{reader.name}")
+    wait_for(lambda: page.find(".fresh").text == f"{known + 1} new posts", "one post more", 15)
+    assert page.driver.title.startswith(f"({known + 2}) ")
+    assert "news" not in page.find(".sheet").text.replace(page.find(".fresh").text, "")
+    assert [count.text.split()[0] for count in page.all("[href='/notifications'] .count") if count.is_displayed()] == ["1"]
+    page.look(f"new-{width}-{look}")
+    page.find("body").send_keys(".")
+    wait_for(lambda: "something for" in page.text, "the new posts")

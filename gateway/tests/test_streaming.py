@@ -220,6 +220,44 @@ async def test_notifications_need_their_scope_and_old_ones_are_not_told_again(do
     assert [asked.target for asked in town.asked("notify") if "dedupe" in asked.target] == ["/internal/notification?dedupe=follow%3A8%3A0"]
 
 
+async def test_pages_are_told_that_there_is_something_and_not_what(door: "Door", town: "Town") -> None:
+    town.know("adas-session", session=True)
+    town.know("adas")
+    told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    scope = {"type": "http", "method": "GET", "path": "/live", "query_string": b"", "client": ("203.0.113.5", 4711)}
+    running = asyncio.create_task(
+        door.gateway(scope | {"headers": [(b"cookie", b"__Host-session=adas-session")]}, asked.get, told.put)  # type: ignore[arg-type]
+    )
+    start = await told.get()
+    assert start["status"] == 200
+    assert b"access-control-allow-origin" not in dict(start["headers"])
+    assert (await told.get())["body"] == b":)\n"
+    for author in ("7", "8"):
+        town.say(
+            "social",
+            "POST",
+            "/internal/streams/entries",
+            {"home": {"7": 0}, "public": {}, "lists": {}, "conversations": {}, "shown": [json.dumps({"account": {"id": author}})]},
+        )
+        await tell(door, ("post.published", post()), ("post.edited", post()))
+        await asyncio.sleep(0)
+    heard = b""
+    while b"post" not in heard:
+        heard += (await told.get())["body"]
+    assert heard.count(b"data: post\n\n") == 1
+    await asked.put({"type": "http.disconnect"})
+    await running
+    async with door.client() as client:
+        assert (await client.get("/live")).status_code == 401
+        assert (await client.get("/live", headers={"Authorization": "Bearer adas-session"})).status_code == 401
+        assert (await client.get("/live", headers={"Cookie": "__Host-session=adas"})).status_code == 401
+        cross = {"Cookie": "__Host-session=adas-session", "Sec-Fetch-Site": "cross-site"}
+        assert (await client.get("/live", headers=cross)).status_code == 403
+        for path in ("user", "user?access_token=adas-session"):
+            assert (await client.get(f"/api/v1/streaming/{path}", headers=cross)).status_code == 401
+
+
 async def test_a_revoked_token_ends_its_streams_only(door: "Door", town: "Town") -> None:
     town.know("adas", token_id=1)
     town.know("other", token_id=2)

@@ -17,7 +17,7 @@ from gateway.load import Bodies, Gate
 from gateway.security_events import listen
 from gateway.services import Services
 from gateway.settings import Settings
-from gateway.streaming.door import PREFIX, Streams
+from gateway.streaming.door import PAGES, PREFIX, Streams
 from gateway.streaming.hub import Hub
 from gateway.web import create_pages
 
@@ -72,4 +72,4 @@ class Gateway:
 
 
 def _streams(scope: Scope) -> bool:
-    return scope["method"] != "OPTIONS" and f"{scope['path']}/".startswith(f"{PREFIX}/")
+    return scope["method"] != "OPTIONS" and (scope["path"] == PAGES or f"{scope['path']}/".startswith(f"{PREFIX}/"))

@@ -1,12 +1,13 @@
-"""Where clients come in: `/api/v1/streaming` as WebSocket, and below it the same as server-sent events."""
+"""Where clients come in: `/api/v1/streaming` as WebSocket, below it the same as server-sent events, and `/live` for our own pages."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import orjson
+from starlette.requests import cookie_parser
 from starlette.types import Receive, Scope, Send
 
 from gateway.addresses import Addresses
@@ -15,20 +16,18 @@ from gateway.identity import AuthAway, Identities
 from gateway.limits import Limits
 from gateway.services import error
 from gateway.streaming import channels
-from gateway.streaming.channels import LIST, Channel, Refused, channel
-from gateway.streaming.clients import Client
+from gateway.streaming.channels import LIST, USER, Channel, Refused, channel
+from gateway.streaming.clients import Client, Message
 from gateway.streaming.hub import Hub
+from gateway.web.visitor import session_cookie
 
 PREFIX: Final = "/api/v1/streaming"
+PAGES: Final = "/live"
 _EVERY: Final = 15.0
 """Seconds without news after which a sign of life is sent, and the token is looked at again."""
 _MOST_CHANNELS: Final = 64
-_HEADERS: Final = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"private, no-store"),
-    (b"x-accel-buffering", b"no"),
-    (b"access-control-allow-origin", b"*"),
-]
+_HEADERS: Final = [(b"content-type", b"text/event-stream"), (b"cache-control", b"private, no-store"), (b"x-accel-buffering", b"no")]
+_OPEN: Final = (b"access-control-allow-origin", b"*")
 
 
 class Streams:
@@ -46,6 +45,8 @@ class Streams:
         try:
             if scope["type"] == "websocket":
                 await self._websocket(scope, receive, send, headers, query)
+            elif scope["path"] == PAGES:
+                await self._pages(scope, receive, send, headers)
             else:
                 await self._events(scope, receive, send, headers, query)
         except Refused as refused:
@@ -62,14 +63,42 @@ class Streams:
         name = channels.name_at(path, only_media=query.get("only_media") in ("true", "1"))
         client = await self._client(scope, headers, query.get("access_token", ""))
         wanted = await self._channel(name, query, client)
+        await self._send_events(client, wanted, receive, send, [*_HEADERS, _OPEN], Message.lines)
+
+    async def _pages(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]) -> None:
+        """Server-sent events for a page that stands open: that there is a post or a notification, not what it says."""
+        session = cookie_parser(headers.get("cookie", "")).get(session_cookie(self._backend.public_url), "")
+        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            raise Refused(403, "This action is not allowed")
+        headers = {name: value for name, value in headers.items() if name != "authorization"}
+        client = await self._client(scope, headers, session, session=True)
+        wanted = channel(USER, "", "", client.identity)
+
+        def lines(message: Message) -> bytes:
+            if message.event == "notification":
+                return b"data: notification\n\n"
+            own = message.event == "update" and orjson.loads(message.payload or "{}")["account"]["id"] == wanted.value
+            return b"data: post\n\n" if message.event == "update" and not own else b""
+
+        await self._send_events(client, wanted, receive, send, _HEADERS, lines)
+
+    async def _send_events(
+        self,
+        client: Client,
+        wanted: Channel,
+        receive: Receive,
+        send: Send,
+        headers: list[tuple[bytes, bytes]],
+        lines: Callable[[Message], bytes],
+    ) -> None:
         async with self._hub.connected(client):
             self._hub.join(client, wanted)
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": b":)\n", "more_body": True})
             leaving = asyncio.create_task(_end_when_gone(client, receive))
             try:
                 while not client.ended:
-                    news = b"".join(message.lines() for message in await client.next(_EVERY))
+                    news = b"".join(lines(message) for message in await client.next(_EVERY))
                     if not news and not await _holds(self._backend.identities, client):
                         break
                     await send({"type": "http.response.body", "body": news or b":thump\n", "more_body": True})
@@ -126,7 +155,7 @@ class Streams:
             joined.discard(wanted)
             self._hub.leave(client, wanted)
 
-    async def _client(self, scope: Scope, headers: Mapping[str, str], given: str) -> Client:
+    async def _client(self, scope: Scope, headers: Mapping[str, str], given: str, *, session: bool = False) -> Client:
         """Who comes; raises `Refused` for everybody without a token that is good."""
         scheme, _, value = headers.get("authorization", "").partition(" ")
         token = value.strip() if scheme.lower() == "bearer" else given
@@ -139,7 +168,7 @@ class Streams:
             known = await self._backend.identities.resolve(token)
         except AuthAway:
             raise Refused(503, "The service is temporarily unavailable") from None
-        if known is None or known.session:
+        if known is None or known.session != session:
             raise Refused(401, "Invalid access token")
         if known.state != "active" and known.identity.is_user:
             raise Refused(403, "Your login is currently disabled")
@@ -195,4 +224,4 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes) -> None:
 
 
 def _with_length(body: bytes, kind: bytes) -> list[tuple[bytes, bytes]]:
-    return [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"access-control-allow-origin", b"*")]
+    return [(b"content-type", kind), (b"content-length", str(len(body)).encode()), _OPEN]

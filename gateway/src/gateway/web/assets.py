@@ -17,7 +17,7 @@ from gateway.encoding import takes_gzip
 _TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 _FROM_BOOTSTRAP: Final = {"bootstrap.css": "css/bootstrap.min.css"}
 _OWN: Final = ("site.css", "logo.svg", "icons.svg")
-_SCRIPTS: Final = ("page.js", "keys.js", "composer.js")
+_SCRIPTS: Final = ("page.js", "keys.js", "composer.js", "live.js")
 """What `site.js` is made of: none needs another, and each keeps its names to itself."""
 
 _BETWEEN: Final = re.compile(rb"(?m)^ *(?://.*)?\n|^ +")

@@ -43,6 +43,11 @@ _environment = Environment(
 _environment.globals |= {"asset": asset, "filtered": filtered}
 
 
+def session_cookie(public_url: str) -> str:
+    """The name of the cookie that holds a web session: where there is HTTPS, one that no other host can set."""
+    return "__Host-session" if public_url.startswith("https://") else "session"
+
+
 @dataclass
 class Visitor:
     """One request for a page."""
@@ -74,7 +79,7 @@ class Visitor:
 
     @property
     def cookie_name(self) -> str:
-        return "__Host-session" if self.secure else "session"
+        return session_cookie(self.backend.public_url)
 
     @cached_property
     def anonymous_id(self) -> str:

@@ -63,6 +63,7 @@ const keys = {
     if (box) type(box);
     else press("a[href='/search']");
   },
+  ".": () => press(".fresh:not([hidden])"),
   g: () => {
     lead = Date.now() + 1500;
   },
