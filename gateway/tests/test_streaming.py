@@ -309,3 +309,6 @@ def test_events_are_written_as_both_ways_have_it() -> None:
     message = Message(Channel("hashtag", "tea"), "update", '{"a":"b\\nc"}')
     assert json.loads(message.frame()) == {"stream": ["hashtag", "tea"], "event": "update", "payload": '{"a":"b\\nc"}'}
     assert message.lines() == b'event: update\ndata: {"a":"b\\nc"}\n\n'
+    changed = Message(Channel("user", "7"), "filters_changed", None)
+    assert json.loads(changed.frame()) == {"stream": ["user"], "event": "filters_changed"}
+    assert changed.lines() == b"event: filters_changed\ndata: undefined\n\n"

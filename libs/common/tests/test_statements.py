@@ -99,7 +99,7 @@ async def test_a_transaction_of_several_round_trips_is_kept_or_taken_back(databa
 
 
 async def test_whoever_is_cancelled_leaves_no_answer_for_the_next(small: Database) -> None:
-    for ask in (lambda c: c.rows(SLEEP, {"seconds": 0.5}), lambda c: c.together((SLEEP, {"seconds": 0.5}), (THINGS, {}))):
+    for ask in (lambda c: c.rows(SLEEP, {"seconds": 10}), lambda c: c.together((SLEEP, {"seconds": 10}), (THINGS, {}))):
 
         async def wait(ask: Any = ask) -> None:
             async with small.reading() as connection:

@@ -27,8 +27,8 @@ class Message(NamedTuple):
         return orjson.dumps(told if self.payload is None else told | {"payload": self.payload}).decode()
 
     def lines(self) -> bytes:
-        """As server-sent events have it; JSON has no line breaks outside of its strings, which have none inside."""
-        return f"event: {self.event}\ndata: {self.payload or ''}\n\n".encode()
+        """As server-sent events have it; there is always something in them, or browsers say nothing. Mastodon calls it so."""
+        return f"event: {self.event}\ndata: {'undefined' if self.payload is None else self.payload}\n\n".encode()
 
 
 class Client:

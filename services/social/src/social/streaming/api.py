@@ -5,7 +5,6 @@ from typing import Any
 
 import orjson
 from common.api import HIDDEN, ADatabase, ServiceCaller
-from common.errors import DomainError
 from common.ids import MAX_ID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -41,22 +40,15 @@ class Leaving(BaseModel):
     home: list[int] = Field(default=[], max_length=_MOST)
 
 
-class NotYet(DomainError):
-    """This version of the post hasn't arrived here yet"""
-
-    code = "not_yet"
-    status = 409
-
-
 @router.post("/entries")
 async def entries(audience: Audience, caller: ServiceCaller, database: ADatabase, stored: TheStored) -> Response:
-    """For each of the four feeds who gets the entry: `{"home": {"7": 0}, "shown": ["…"]}`, indices of JSON texts. Raises `NotYet`.
+    """For each of the four feeds who gets the entry: `{"home": {"7": 0}, "shown": ["…"]}`, indices of JSON texts. 409 while this version of the post isn't here.
 
     The texts are Statuses, for `conversations` Conversations; many viewers see the same.
     """
     async with database.reading() as connection:
         if audience.version and not await queries.is_known(connection, audience.entry_id, audience.version):
-            raise NotYet
+            return Response(status_code=409)
         entry = audience.entry_id
         found = {
             "home": await queries.at_home(connection, stored, entry, audience.home),
