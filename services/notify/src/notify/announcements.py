@@ -54,9 +54,10 @@ async def withdraw(session: AsyncSession, announcement_id: int) -> None:
     gone = text("UPDATE announcements SET withdrawn_at = now() WHERE id = :id AND withdrawn_at IS NULL RETURNING id")
     if (await session.execute(gone, {"id": announcement_id})).first() is None:
         raise NotFound
-    waiting = text(
-        "UPDATE mails SET state = 'outdated' WHERE kind = 'announcement' AND state = 'new' AND details->>'announcement_id' = :id"
-    )
+    waiting = text("""
+        UPDATE mails SET state = 'outdated' WHERE kind = 'announcement' AND (state = 'new' OR (state = 'claimed' AND NOT begun))
+          AND details->>'announcement_id' = :id
+    """)
     await session.execute(waiting, {"id": str(announcement_id)})
 
 
