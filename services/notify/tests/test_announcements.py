@@ -117,7 +117,7 @@ async def test_a_link_that_is_not_ours_changes_nothing(office: "Office", token: 
 
 async def hook(office: "Office", told: Any, secret: str = "hook secret") -> "httpx.Response":
     content = told if isinstance(told, bytes) else json.dumps(told).encode()
-    return await office.client.post("/webhooks/postmark", content=content, headers={"x-microblog-webhook": secret})
+    return await office.client.post("/webhooks/postmark", content=content, headers={"x-webhook-secret": secret})
 
 
 BOUNCED = {"RecordType": "Bounce", "Type": "HardBounce", "Email": "Ada@Example.org", "Inactive": True}

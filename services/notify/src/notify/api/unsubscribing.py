@@ -50,9 +50,7 @@ async def unsubscribe(asked: Unsubscribe, request: Request, session: Transaction
 
 
 @router.post("/webhooks/postmark", **HIDDEN)
-async def postmark(
-    request: Request, session: Transaction, secret: Annotated[str, Header(alias="x-microblog-webhook")] = ""
-) -> dict[str, Any]:
+async def postmark(request: Request, session: Transaction, secret: Annotated[str, Header(alias="x-webhook-secret")] = "") -> dict[str, Any]:
     """Bounces, complaints and deliveries; applied once. 401 for a wrong secret, as 403 would end Postmark's tries for ever."""
     settings: Settings = request.app.state.settings
     expected = settings.postmark_webhook_secret.get_secret_value() if settings.postmark_webhook_secret else ""
