@@ -42,6 +42,7 @@ class FakePostmark:
                 Route("/email", self._send, methods=["POST"]),
                 Route("/email/batch", self._batch, methods=["POST"]),
                 Route("/messages/outbound", self._search),
+                Route("/delivered", self._delivered),
                 Route("/message-streams/{stream}/suppressions/dump", self._dump),
                 Route("/message-streams/{stream}/suppressions/delete", self._reactivate, methods=["POST"]),
             ]
@@ -82,6 +83,10 @@ class FakePostmark:
         )
         found = [message for message in self.delivered if message["Metadata"].get(name) == wanted]
         return JSONResponse({"TotalCount": len(found), "Messages": [{"MessageID": m["MessageID"], "Status": "Sent"} for m in found]})
+
+    async def _delivered(self, request: Request) -> Response:
+        """What the real one doesn't have: everything that one address got, for tests in other processes."""
+        return JSONResponse([message for message in self.delivered if message["To"] == request.query_params["to"]])
 
     async def _dump(self, request: Request) -> Response:
         if not self._known(request):
