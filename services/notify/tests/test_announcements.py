@@ -1,5 +1,6 @@
 """Announcements reach everybody who takes such mail, once; preferences and one-click unsubscribe; what Postmark tells."""
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,16 @@ async def test_an_announcer_that_dies_in_between_goes_on_where_it_stopped(office
     while await announcements.mail_chunk(office.database, addresses):
         pass
     assert len(await office.states()) == 5
+
+
+async def test_two_announcers_at_once_plan_each_mail_once(office: "Office", monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        office.register(f"person{number}")
+    monkeypatch.setattr(announcements, "_CHUNK", 2)
+    await publish(office)
+    while any(await asyncio.gather(*(announcements.mail_chunk(office.database, office.addresses()) for _ in range(2)))):
+        pass
+    assert (len(await office.states()), await office.rows("SELECT mailed_at IS NULL FROM announcements")) == (5, [(False,)])
 
 
 @pytest.mark.parametrize(
