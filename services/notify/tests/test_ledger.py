@@ -307,3 +307,11 @@ async def test_names_cannot_add_headers(office: "Office") -> None:
     await office.plan(ada, actor="Bob\r\nBcc: everybody@example.org")
     await sender.send_some()
     assert office.postmark.delivered[0]["Subject"] == "Bob Bcc: everybody@example.org follows you"
+
+
+async def test_what_waits_failed_or_is_in_doubt_is_counted(office: "Office") -> None:
+    ada = office.register("ada")
+    for number, state in enumerate(("new", "new", "failed", "sent", "unknown")):
+        await office.plan(ada, f"follow:1:{number}")
+        await office.rows("UPDATE mails SET state = :state WHERE dedupe_key = :key", state=state, key=f"follow:1:{number}")
+    assert await ledger.count(office.database) == {"new": 2, "claimed": 0, "unknown": 1, "doubtful": 0, "failed": 1}

@@ -159,6 +159,15 @@ async def clear_up(database: Database, mail: Uncertain, found: str | None, wait:
         await session.execute(_SETTLE, {**values, "state": state, "pause": pause, "reason": reason})
 
 
+async def count(database: Database) -> dict[str, int]:
+    """How many mails are in each state but those that are at a good end."""
+    counted = text("SELECT state, count(*) FROM mails WHERE state = ANY(:states) GROUP BY state")
+    states = ["new", "claimed", "unknown", "doubtful", "failed"]
+    async with database.transaction() as session:
+        found = {row[0]: row[1] for row in await session.execute(counted, {"states": states})}
+    return {state: found.get(state, 0) for state in states}
+
+
 async def _settle(session: AsyncSession, mail: Claimed, outcome: Outcome, wait: float) -> bool:
     if outcome.what == providers.SENT:
         return await note_sent(session, mail.id, outcome.message_id)

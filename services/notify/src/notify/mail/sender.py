@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import httpx
+from common import telemetry
 from common.db import Database
 from psycopg import AsyncConnection
 from sqlalchemy import text
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE: Final = 20
 _TOGETHER: Final = 5
 _PATIENCE: Final = 5.0
+_COUNTED_EVERY: Final = 60.0
 _FRESH: Final = 10.0
 """Seconds for which a sender that has just begun may rely on it: less than any claim lives, however long the process was stopped."""
 
@@ -55,10 +57,16 @@ class Sender:
         self._addresses = addresses
         self._unsubscribing = unsubscribing
         self._alarm: str | None = None
+        self._counted: dict[str, int] = {}
+        self._counted_until = 0.0
+        telemetry.gauge("microblog.mails", "{mail}", "mails by state: what waits, and what failed or is in doubt", self._measured)
 
     async def problem(self) -> str | None:
         """A health check."""
         return self._alarm
+
+    def _measured(self) -> list[tuple[int, dict[str, str]]]:
+        return [(number, {"state": state}) for state, number in self._counted.items()]
 
     async def run(self) -> None:
         """Send mails to single people for ever, woken by what is planned."""
@@ -76,6 +84,8 @@ class Sender:
             await self.settle_unknown()
             while await self.send_batch():
                 pass
+            if telemetry.enabled() and time.monotonic() > self._counted_until:
+                self._counted, self._counted_until = await ledger.count(self._database), time.monotonic() + _COUNTED_EVERY
             await asyncio.sleep(_PATIENCE)
 
     async def send_some(self) -> int:

@@ -15,6 +15,7 @@ def upgrade() -> None:
         ALTER TABLE mails DROP CONSTRAINT mails_state_check;
         ALTER TABLE mails ADD CONSTRAINT mails_state_check
             CHECK (state IN ('new', 'claimed', 'sent', 'unknown', 'doubtful', 'failed', 'suppressed', 'outdated'));
+        CREATE INDEX mails_troubled ON mails (state) WHERE state IN ('doubtful', 'failed');
         ALTER TABLE suppressions ADD COLUMN stream text NOT NULL DEFAULT '';
         ALTER TABLE suppressions DROP CONSTRAINT suppressions_pkey;
         ALTER TABLE suppressions ADD PRIMARY KEY (address_hash, stream);
