@@ -10,4 +10,4 @@ from stack import Stack
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     """It isn't ours to end, so it comes without its process."""
-    return Stack(int(os.environ["STACK_PORT"]), Path(os.environ["STACK_DATA"]), process=None)  # type: ignore[arg-type]
+    return Stack(int(os.environ["STACK_PORT"]), Path(os.environ["STACK_DATA"]), process=None, postmark=os.environ["STACK_POSTMARK"])  # type: ignore[arg-type]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fakes.postmark import FakePostmark
 from fakes.server import serving
 from fakes.translator import FakeTranslator
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from pages import PASSWORD, Browse
-from stack import Person, Stack, start
+from stack import HOOK_SECRET, Person, Stack, start
 
 FAST = {
     "AUTH_SIGN_UPS_PER_HALF_HOUR": "100000",
@@ -29,14 +30,29 @@ def translator() -> FakeTranslator:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, translator: FakeTranslator) -> Iterator[Stack]:
+def postmark() -> FakePostmark:
+    """Postmark, as far as the stack can tell: it has every mail as often as it was sent."""
+    return FakePostmark()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, translator: FakeTranslator, postmark: FakePostmark) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     folder.chmod(0o755)
-    with serving(translator.app()) as url:
-        provider = {"TRANSLATE_PROVIDER": "microsoft", "TRANSLATE_MICROSOFT_KEY": translator.key, "TRANSLATE_MICROSOFT_ENDPOINT": url}
-        running = start(folder / "data", {**FAST, **provider})
+    with serving(translator.app()) as translate, serving(postmark.app()) as mail:
+        providers = {
+            "TRANSLATE_PROVIDER": "microsoft",
+            "TRANSLATE_MICROSOFT_KEY": translator.key,
+            "TRANSLATE_MICROSOFT_ENDPOINT": translate,
+            "NOTIFY_MAIL_PROVIDER": "postmark",
+            "NOTIFY_POSTMARK_URL": mail,
+            "NOTIFY_POSTMARK_TOKEN": postmark.token,
+            "NOTIFY_POSTMARK_WEBHOOK_SECRET": HOOK_SECRET,
+        }
+        running = start(folder / "data", {**FAST, **providers})
         yield running
         assert running.stop() == 0
+    assert postmark.doubled() == set(), "mails that were sent twice"
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 from PIL import Image
 
+HOOK_SECRET = "secret-of-webhooks"
 T = TypeVar("T")
 
 
@@ -67,6 +68,16 @@ class Person:
         return self.post(f"/api/v1/accounts/{other.id}/follow")
 
 
+class Mail(NamedTuple):
+    """A mail as its reader has it."""
+
+    subject: str
+    text: str
+    headers: dict[str, str]
+    html: str
+    stream: str = ""
+
+
 @dataclass
 class Stack:
     """A running stack and how to reach its parts."""
@@ -74,6 +85,9 @@ class Stack:
     port: int
     data: Path
     process: subprocess.Popen[bytes]
+    postmark: str | None = None
+    """Where the provider answers that has all mails; without one they lie in a folder."""
+
     _apps: dict[str, dict[str, Any]] = field(default_factory=dict)
     _mails: dict[str, EmailMessage] = field(default_factory=dict)
     """By file: there are thousands after a while, and each is read once."""
@@ -156,25 +170,36 @@ class Stack:
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', inside)
         return {name: unescape(value) for name, value in hidden}, target[1].split("#")[0] if target else path.split("?")[0]
 
-    def mails_to(self, address: str) -> list[tuple[str, str, dict[str, str]]]:
-        """Subject, text and headers of what was mailed to somebody."""
+    def mails_to(self, address: str) -> list[Mail]:
+        """What was mailed to somebody, in the order of sending, as often as it was."""
+        return self._delivered_to(address) if self.postmark else self._filed_for(address)
+
+    def _delivered_to(self, address: str) -> list[Mail]:
+        found = httpx.get(f"{self.postmark}/delivered", params={"to": address}).raise_for_status().json()
+        return [
+            Mail(m["Subject"], m["TextBody"], {h["Name"]: h["Value"] for h in m["Headers"]}, m["HtmlBody"], m["MessageStream"])
+            for m in found
+        ]
+
+    def _filed_for(self, address: str) -> list[Mail]:
         for file in self.mail_folder.glob("*.eml"):
             if file.name not in self._mails:
                 self._mails[file.name] = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
         found = []
         for message in self._mails.values():
             if str(message["To"]) == address:
-                body = message.get_body(("plain",))
+                body, html = message.get_body(("plain",)), message.get_body(("html",))
                 assert body is not None
-                found.append((str(message["Subject"]), body.get_content(), dict(message.items())))
+                assert html is not None
+                found.append(Mail(str(message["Subject"]), body.get_content(), dict(message.items()), html.get_content()))
         return found
 
     def mailed_link(self, address: str, containing: str) -> str:
         """The newest link of a kind that was mailed to somebody; waits for it."""
 
         def look() -> str | None:
-            for _, text, _ in self.mails_to(address):
-                for link in re.findall(r"https?://\S+", text):
+            for mail in reversed(self.mails_to(address)):
+                for link in re.findall(r"https?://\S+", mail.text):
                     if containing in link:
                         return str(link)
             return None
@@ -224,7 +249,7 @@ def _launch(data: Path, settings: dict[str, str], port: int) -> Stack:
     command = [sys.executable, "-m", "microblog_local", "run", "--no-demo", "--port", str(port), "--data", str(data), "--env", str(env)]
     with (data.parent / f"{data.name}.out").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ})
-    return Stack(port, data, process)
+    return Stack(port, data, process, settings.get("NOTIFY_POSTMARK_URL"))
 
 
 def _ready(stack: Stack) -> bool:

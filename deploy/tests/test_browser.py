@@ -746,3 +746,33 @@ def test_an_open_page_says_that_there_is_something_new(stack: Stack, browse: Cal
     page.look(f"new-{width}-{look}")
     page.find("body").send_keys(".")
     wait_for(lambda: "something for" in page.text, "the new posts")
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (390, "dark"), (320, "light")])
+def test_what_happened_is_told_by_kind_and_put_away(stack: Stack, browse: Callable[..., Browser], width: int, look: str) -> None:
+    author, fans = stack.new_person("author"), [stack.new_person(f"fan{number}") for number in range(4)]
+    status = author.write("A post that many like, with more words than fit into a line or two of a phone: " + "and on and on, " * 20)
+    browser = browse(width, look, scripts=False)
+    browser.log_in(author)
+    browser.open("/notifications")
+    browser.look("nothing-new")
+    fans[0].follow(author)
+    wait_for(lambda: author.get("/api/v1/notifications") or None, "the first notification")
+    browser.open("/notifications")
+    for fan in fans:
+        fan.post(f"/api/v1/statuses/{status['id']}/favourite")
+    fans[1].write(f"@{author.name} a word with **weight**")
+    fans[2].write("an answer behind a warning", in_reply_to_id=status["id"], spoiler_text="long story")
+    wait_for(lambda: len(author.get("/api/v1/notifications")) == 7 or None, "the others")
+    browser.open("/notifications")
+    browser.look("notifications-new")
+    assert len(browser.all(".row-line.unread, .told.unread")) == 3
+    browser.submit(".row-line form button")
+    assert len(author.get("/api/v1/notifications")) == 6
+    browser.submit(".tabs a[href='/notifications?type=favourites']")
+    browser.look("notifications-favourites")
+    assert len(browser.all(".row-line")) == 1
+    browser.open("/notifications")
+    browser.click(".page-head .menu summary")
+    browser.submit(".page-head .menu .danger")
+    assert "Nothing new." in browser.text

@@ -41,7 +41,7 @@ def test_mastodon_py_goes_through_everything_in_an_environment_of_its_own(stack:
             "-q",
             TESTS,
         ],
-        env=alone | {"STACK_PORT": str(stack.port), "STACK_DATA": str(stack.data)},
+        env=alone | {"STACK_PORT": str(stack.port), "STACK_DATA": str(stack.data), "STACK_POSTMARK": str(stack.postmark)},
         capture_output=True,
         text=True,
         timeout=400,

@@ -62,6 +62,30 @@ def test_in_a_batch_each_mail_has_a_verdict_of_its_own(postmark: FakePostmark, m
     assert mail.post("/email", json=message(MessageStream="nowhere")).status_code == 422
 
 
+def test_a_batch_holds_500_at_most(postmark: FakePostmark, mail: httpx.Client) -> None:
+    answer = mail.post("/email/batch", json=[message()] * 501)
+    assert (answer.status_code, answer.json()["ErrorCode"], postmark.delivered) == (422, 410, [])
+
+
+def test_an_address_is_suppressed_by_stream_until_it_is_taken_from_the_list(postmark: FakePostmark, mail: httpx.Client) -> None:
+    postmark.suppressed = {("broadcast", "b@x.example"): "ManualSuppression", ("outbound", "c@x.example"): "SpamComplaint"}
+    assert mail.post("/email", json=message()).status_code == 200
+    assert mail.post("/email", json=message(MessageStream="broadcast")).json()["ErrorCode"] == 406
+    dump = mail.get("/message-streams/broadcast/suppressions/dump").json()["Suppressions"]
+    assert [(one["EmailAddress"], one["SuppressionReason"]) for one in dump] == [("b@x.example", "ManualSuppression")]
+    for stream, address, status in (("broadcast", "b@x.example", "Deleted"), ("outbound", "c@x.example", "Failed")):
+        asked = {"Suppressions": [{"EmailAddress": address}]}
+        told = mail.post(f"/message-streams/{stream}/suppressions/delete", json=asked).json()
+        assert told["Suppressions"][0]["Status"] == status
+    assert mail.get("/message-streams/nowhere/suppressions/dump").status_code == 422
+    assert mail.post("/email", json=message(MessageStream="broadcast")).status_code == 200
+
+
+def test_an_answer_that_is_garbled_says_nothing_of_the_mail(postmark: FakePostmark, mail: httpx.Client) -> None:
+    postmark.mode = "accept_then_garble"
+    assert (mail.post("/email", json=message()).text[:6], len(postmark.delivered)) == ("<html>", 1)
+
+
 @pytest.mark.parametrize(
     ("mode", "status", "code", "kept"),
     [

@@ -86,7 +86,7 @@ class Service:
 
     def person(self, named: str = "") -> dict[str, str]:
         """Somebody who may do everything, administer too; signed anew, since a signature lasts a minute."""
-        return self.identities.headers(self.name, self.person_id, "ada", role="admin") | {"x-microblog-webhook": SECRET}
+        return self.identities.headers(self.name, self.person_id, "ada", role="admin") | {"x-webhook-secret": SECRET}
 
     def gateway(self, named: str = "") -> dict[str, str]:
         return self.identities.gateway(self.name)

@@ -71,7 +71,9 @@ def test_a_chosen_language_follows_the_person_to_other_devices_and_into_mails(st
     assert stack.submit(browse(person), "/", "/language", language="de").status_code == 303
     wait_for(lambda: '<html lang="de" ' in browse(person).get("/").text, "German on another device")
     fan.follow(person)
-    mails = wait_for(lambda: [s for s, _, _ in stack.mails_to(f"{person.name}@people.example") if fan.name in s] or None, "the mail")
+    mails = wait_for(
+        lambda: [m.subject for m in stack.mails_to(f"{person.name}@people.example") if fan.name in m.subject] or None, "the mail"
+    )
     assert "folgt dir" in mails[0]
 
 

@@ -178,6 +178,12 @@ VISITS: Final[dict[str, list[Visit]]] = {
         sent_for_theirs("/follow_requests", {"id": "{asker_id}", "decision": "reject"}, owner=404),
     ],
     "POST /language": [sent("/language", {"language": "en"}, anonymous=303)],
+    "POST /notifications/dismiss": [sent("/notifications/dismiss", {"id": "{notification}"})],
+    "POST /notifications/clear": [sent("/notifications/clear")],
+    "POST /announcements/{id}/{verb}": [
+        *(sent(f"/announcements/1/{verb}", owner=404, other=404, blocked=404) for verb in ("dismiss", "nothing")),
+        sent("/announcements/1/withdraw", owner=403, other=403, blocked=403),
+    ],
     "POST /announcements": [sent_by_all("/announcements", 403, {"text": "from nobody"})],
     "POST /confirm/resend": [sent("/confirm/resend")],
     # credentials

@@ -86,7 +86,11 @@ def test_notifications_come_whole_and_once(stack: Stack, listen: Any) -> None:
     assert told == author.get(f"/api/v1/notifications/{told['id']}")
     fan.follow(author)
     assert ear.hear("notification")["type"] == "follow"
-    assert len(ear.heard) == 2
+    fan.post(f"/api/v1/statuses/{status['id']}/unfavourite")
+    fan.post(f"/api/v1/statuses/{status['id']}/favourite")
+    again = ear.hear("notification")
+    assert (again["type"], int(again["id"]) > int(told["id"])) == ("favourite", True)
+    assert len(ear.heard) == 3
 
 
 def test_one_connection_has_many_streams_and_says_which(stack: Stack, listen: Any) -> None:

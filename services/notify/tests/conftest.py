@@ -20,8 +20,9 @@ from fakes.server import serving
 from faststream.kafka import TestKafkaBroker
 from notify.mail import ledger
 from notify.mail.addresses import Addresses
-from notify.mail.providers import Provider, provider_of
+from notify.mail.providers import provider_of
 from notify.mail.sender import Sender
+from notify.mail.suppressions import compare
 from notify.mail.unsubscribing import Unsubscribing
 from notify.main import create_app
 from notify.settings import Settings
@@ -74,9 +75,19 @@ class Office:
         async with self.database.transaction() as session:
             return await ledger.plan(session, key, kind, account_id, told)
 
-    async def settle_unknown(self, sender: Sender, grace: float = 600.0) -> int:
-        provider: Provider = sender._provider
-        return await ledger.look_for_unknown(self.database, provider, grace, 0.0)
+    async def settle_unknown(self, grace: float = 600.0, **more: Any) -> int:
+        """Look for mails of unknown outcome that are due; return how many were."""
+        return await self.sender(unknown_grace=grace, **more).settle_unknown()
+
+    async def reconcile(self) -> None:
+        """A day passes: the provider's lists are compared with ours."""
+        provider = provider_of(self.settings())
+        self.closing.append(provider)
+        await compare(self.database, provider)
+
+    async def age_claims(self) -> None:
+        """Three minutes pass, longer than a claim lives."""
+        await self.rows("UPDATE mails SET claimed_at = claimed_at - interval '3 minutes'")
 
     async def consume(self, *events: Event | bytes, topic: str = "") -> None:
         consumers = create_consumers(self.shared, self.database)

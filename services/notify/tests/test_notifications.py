@@ -34,6 +34,34 @@ async def test_what_was_taken_back_is_gone_and_comes_again_when_it_is_done_again
     assert len(await office.states()) == 1
 
 
+async def test_what_happens_again_stands_on_top_and_counts_as_unread_and_the_same_notice_again_does_not(office: "Office") -> None:
+    edits = [office.notice(minute, dedupe="update:2:7", kind="update", post_id=7) for minute in (0, 2)]
+    between = office.notice(1)
+    await office.consume(edits[0], between)
+    newest = (await office.get("/internal/notifications"))["notifications"][0]["id"]
+    body = {"notifications": {"last_read_id": newest}}
+    assert (await office.client.post("/api/v1/markers", json=body, headers=office.headers(1))).status_code == 200
+    await office.consume(edits[0], between)
+    assert await office.get("/api/v1/notifications/unread_count") == {"count": 0}
+    await office.consume(edits[1])
+    for _ in range(2):
+        assert (await office.shown(), await office.get("/api/v1/notifications/unread_count")) == (
+            [("update", 2), ("follow", 2)],
+            {"count": 1},
+        )
+        await office.consume(edits[0], between, edits[1])
+
+
+async def test_a_dismissed_notification_stays_away_when_its_notice_comes_again(office: "Office") -> None:
+    await office.consume(office.notice())
+    ((an_id,),) = await office.rows("SELECT id FROM notifications")
+    await office.client.post(f"/api/v1/notifications/{an_id}/dismiss", headers=office.headers(1))
+    await office.consume(office.notice())
+    assert (await office.shown(), await office.get("/api/v1/notifications/unread_count")) == ([], {"count": 0})
+    await office.consume(office.notice(1, retracted=True), office.notice(2))
+    assert await office.shown() == [("follow", 2)]
+
+
 async def test_a_retraction_that_comes_late_takes_back_nothing_newer(office: "Office") -> None:
     await office.consume(office.notice(0), office.notice(2), office.notice(1, retracted=True))
     assert await office.shown() == [("follow", 2)]
@@ -69,6 +97,19 @@ async def test_what_a_deleted_account_did_and_was_told_is_gone(office: "Office")
     await office.consume(AccountState(account_id=2, version=9, username="bob", created_at=NOON, deleted=True, state="disabled"))
     assert [await office.shown(person) for person in (1, 2, 3)] == [[], [], []]
     assert await office.rows("SELECT username FROM people") == [("",)]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["again", "late"])
+async def test_of_what_is_gone_nothing_is_told_however_late_or_often(office: "Office", first: bool) -> None:
+    notices = [
+        office.notice(dedupe="favourite:2:7", kind="favourite", post_id=7),
+        office.notice(actor_id=3, dedupe="follow:3:0"),
+        office.notice(account_id=3),
+    ]
+    gone = AccountState(account_id=3, version=9, username="cyd", created_at=NOON, deleted=True, state="disabled")
+    await office.consume(*(notices if first else []), post_gone(7), gone, *notices)
+    assert [await office.get("/api/v1/notifications/unread_count", person) for person in (1, 3)] == [{"count": 0}] * 2
+    assert await office.rows("SELECT 1 FROM notifications") == []
 
 
 async def test_an_older_state_of_an_account_changes_nothing(office: "Office") -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from notify.mail import ledger
 from notify.mail.messages import Message as Mail
 from notify.mail.messages import compose
 from notify.mail.providers import provider_of, token_of
@@ -102,9 +103,14 @@ async def test_a_name_cannot_bring_headers_or_markup_of_its_own(office: "Office"
 @pytest.mark.parametrize(
     ("answers", "cut", "what"),
     [
-        ({"RCPT": b"550 no such user\r\n"}, "", "suppressed"),
+        ({"RCPT": b"550 5.1.1 no such user\r\n"}, "", "suppressed"),
+        ({"RCPT": b"550 5.7.1 we don't like where you come from\r\n"}, "", "failed"),
+        ({"RCPT": b"552 full\r\n"}, "", "failed"),
         ({"RCPT": b"451 later\r\n"}, "", "retry"),
         ({"MAIL": b"421 busy\r\n"}, "", "retry"),
+        ({"MAIL": b"550 not from you\r\n"}, "", "alarm"),
+        ({}, "EHLO", "retry"),
+        ({}, "RCPT", "retry"),
         ({"TAKEN": b"554 refused\r\n"}, "", "failed"),
         ({}, "TAKEN", "unknown"),
     ],
@@ -117,6 +123,42 @@ async def test_answers_of_a_mail_server_mean_what_they_say(
     (outcome,) = await provider.send([mail()])
     assert outcome.what == what
     assert "ada@" not in (outcome.reason or "")
+
+
+async def test_what_a_mail_server_perhaps_took_is_not_sent_again(office: "Office", smtp: SmtpServer) -> None:
+    ada = office.register("ada")
+    sender = office.sender(mail_provider="smtp", smtp_host="127.0.0.1", smtp_port=smtp.port, smtp_security="none")
+    await office.plan(ada)
+    smtp.cut = "TAKEN"
+    await sender.send_some()
+    smtp.cut = ""
+    await sender.settle_unknown()
+    assert (await sender.send_some(), await office.states(), len(smtp.took)) == (0, {"follow:1:x": "doubtful"}, 1)
+
+
+@pytest.mark.parametrize(("kind", "states"), [("follow", ["doubtful"]), ("reset", ["new", "new", "doubtful"])])
+async def test_a_sender_that_dies_while_a_mail_server_takes_the_mail_leaves_it_in_doubt_unless_somebody_waits_for_it(
+    office: "Office", smtp: SmtpServer, kind: str, states: list[str]
+) -> None:
+    sender = office.sender(mail_provider="smtp", smtp_host="127.0.0.1", smtp_port=smtp.port, smtp_security="none")
+    await office.plan(office.register("ada"), "key", kind, request_id=1)
+    for state in states:
+        await ledger.begin(office.database, await ledger.claim(office.database, 20))
+        await office.age_claims()
+        await sender.settle_unknown()
+        assert await office.states() == {"key": state}
+
+
+async def test_an_address_that_a_mail_server_does_not_know_gets_no_more_mail(office: "Office", smtp: SmtpServer) -> None:
+    ada = office.register("ada")
+    sender = office.sender(mail_provider="smtp", smtp_host="127.0.0.1", smtp_port=smtp.port, smtp_security="none")
+    smtp.answers = {"RCPT": b"550 5.1.1 no such user\r\n"}
+    await office.plan(ada)
+    await sender.send_some()
+    smtp.answers = {}
+    await office.plan(ada, "announcement:1:1", "announcement")
+    await sender.send_batch()
+    assert (await office.states(), smtp.took) == ({"follow:1:x": "suppressed", "announcement:1:1": "suppressed"}, [])
 
 
 async def test_a_server_that_is_not_there_took_nothing(office: "Office") -> None:

@@ -1,19 +1,23 @@
-"""Postmark as its documentation describes it: send, batch, search by metadata; no idempotency, like the real one.
+"""Postmark as its documentation describes it: send, batch, search by metadata, suppressions by stream; no idempotency, like the real one.
 
-`mode` makes it fail: `ok`, `accept_then_500`, `accept_then_hang`, `accept_then_cut` (the answer breaks off), `slow`, `limited` (429),
-`down` (503), `inactive` (406), `bad_token` (10).
+`mode` makes it fail: `ok`, `accept_then_500`, `accept_then_hang`, `accept_then_cut` (the answer breaks off), `accept_then_garble` (200, but
+no JSON), `slow`, `limited` (429), `down` (503), `inactive` (406), `bad_token` (10).
 """
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+STREAMS: Final = ("outbound", "broadcast")
+_MOST: Final = 500
 
 
 @dataclass
@@ -25,7 +29,12 @@ class FakePostmark:
     hang: float = 30.0
     delay: float = 3.0
     calls: int = 0
+    batches: list[int] = field(default_factory=list)
+    """The sizes of the batches that were asked for."""
+
     delivered: list[dict[str, Any]] = field(default_factory=list)
+    suppressed: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The reason by stream and address."""
 
     def app(self) -> Starlette:
         return Starlette(
@@ -33,6 +42,9 @@ class FakePostmark:
                 Route("/email", self._send, methods=["POST"]),
                 Route("/email/batch", self._batch, methods=["POST"]),
                 Route("/messages/outbound", self._search),
+                Route("/delivered", self._delivered),
+                Route("/message-streams/{stream}/suppressions/dump", self._dump),
+                Route("/message-streams/{stream}/suppressions/delete", self._reactivate, methods=["POST"]),
             ]
         )
 
@@ -40,42 +52,92 @@ class FakePostmark:
         """The dedupe keys of everything taken, repeated as often as it was taken."""
         return [message["Metadata"]["dedupe-key"] for message in self.delivered]
 
+    def doubled(self) -> set[str]:
+        """The dedupe keys of what was taken more than once."""
+        return {key for key, times in Counter(self.keys()).items() if times > 1}
+
+    def hook(self, message: dict[str, Any], kind: str, **more: Any) -> dict[str, Any]:
+        """What a webhook says of a message that was taken."""
+        address = {"SubscriptionChange": "Recipient", "Delivery": "Recipient"}.get(kind, "Email")
+        told = {"RecordType": kind, "MessageID": message["MessageID"], "MessageStream": message["MessageStream"], address: message["To"]}
+        return {**told, "Metadata": message["Metadata"], "Tag": message.get("Tag"), "ServerID": 1, **more}
+
     async def _send(self, request: Request) -> Response:
         refused = self._refuse(request)
         return refused or await self._answer(self._take(await request.json()))
 
     async def _batch(self, request: Request) -> Response:
+        messages = await request.json()
+        self.batches.append(len(messages))
+        if len(messages) > _MOST:
+            return _error(422, 410, "The batch holds more than 500 messages.")
         refused = self._refuse(request)
-        return refused or await self._answer([self._take(message) for message in await request.json()])
+        return refused or await self._answer([self._take(message) for message in messages])
 
     async def _search(self, request: Request) -> Response:
-        if request.headers.get("x-postmark-server-token") != self.token:
+        """By one key of the metadata, as the real one; a second one is not looked at."""
+        if not self._known(request):
             return _error(401, 10, "Bad or missing Server API token.")
-        wanted = request.query_params.get("metadata_dedupe-key")
-        found = [message for message in self.delivered if message["Metadata"]["dedupe-key"] == wanted]
+        name, wanted = next(
+            ((n.removeprefix("metadata_"), v) for n, v in request.query_params.items() if n.startswith("metadata_")), ("", "")
+        )
+        found = [message for message in self.delivered if message["Metadata"].get(name) == wanted]
         return JSONResponse({"TotalCount": len(found), "Messages": [{"MessageID": m["MessageID"], "Status": "Sent"} for m in found]})
+
+    async def _delivered(self, request: Request) -> Response:
+        """What the real one doesn't have: everything that one address got, for tests in other processes."""
+        return JSONResponse([message for message in self.delivered if message["To"] == request.query_params["to"]])
+
+    async def _dump(self, request: Request) -> Response:
+        if not self._known(request):
+            return _error(401, 10, "Bad or missing Server API token.")
+        stream = request.path_params["stream"]
+        if stream not in STREAMS:
+            return _error(422, 1226, "The message stream for the provided 'ID' was not found.")
+        kept = [(address, reason) for (where, address), reason in self.suppressed.items() if where == stream]
+        told = [
+            {"EmailAddress": address, "SuppressionReason": reason, "Origin": "Recipient", "CreatedAt": "2026-01-01T00:00:00-05:00"}
+            for address, reason in kept
+        ]
+        return JSONResponse({"Suppressions": told})
+
+    async def _reactivate(self, request: Request) -> Response:
+        if not self._known(request):
+            return _error(401, 10, "Bad or missing Server API token.")
+        told = []
+        for asked in (await request.json())["Suppressions"]:
+            address, stream = asked["EmailAddress"], request.path_params["stream"]
+            complained = self.suppressed.get((stream, address)) == "SpamComplaint"
+            if not complained:
+                self.suppressed.pop((stream, address), None)
+            told.append({"EmailAddress": address, "Status": "Failed" if complained else "Deleted", "Message": None})
+        return JSONResponse({"Suppressions": told})
+
+    def _known(self, request: Request) -> bool:
+        return request.headers.get("x-postmark-server-token") == self.token
 
     def _refuse(self, request: Request) -> Response | None:
         self.calls += 1
-        if self.mode == "bad_token" or request.headers.get("x-postmark-server-token") != self.token:
+        if self.mode == "bad_token" or not self._known(request):
             return _error(401, 10, "Bad or missing Server API token.")
         if self.mode == "limited":
             return _error(429, 429, "Rate limit exceeded.")
         if self.mode == "down":
             return _error(503, 100, "Maintenance.")
-        if self.mode == "inactive":
-            return _error(422, 406, "You tried to send to a recipient that has been marked as inactive.")
         return None
 
     def _take(self, message: dict[str, Any]) -> dict[str, Any]:
-        if message.get("MessageStream") not in ("outbound", "broadcast"):
+        stream, address = message.get("MessageStream") or "outbound", message.get("To", "")
+        if stream not in STREAMS:
             return {"ErrorCode": 1235, "Message": "The message stream does not exist."}
-        if not message.get("From") or "@" not in message.get("To", ""):
+        if not message.get("From") or "@" not in address:
             return {"ErrorCode": 300, "Message": "Invalid email request."}
-        taken = message | {"MessageID": str(uuid.uuid4())}
+        if self.mode == "inactive" or (stream, address) in self.suppressed:
+            return {"ErrorCode": 406, "Message": "You tried to send to a recipient that has been marked as inactive."}
+        taken = message | {"MessageID": str(uuid.uuid4()), "MessageStream": stream}
         self.delivered.append(taken)
         return {
-            "To": message["To"],
+            "To": address,
             "SubmittedAt": "2026-01-01T00:00:00Z",
             "MessageID": taken["MessageID"],
             "ErrorCode": 0,
@@ -89,6 +151,8 @@ class FakePostmark:
             await asyncio.sleep(self.hang)
         if self.mode == "accept_then_cut":
             return StreamingResponse(_cut_short(), headers={"content-length": "100"})
+        if self.mode == "accept_then_garble":
+            return Response("<html>all is well</html>")
         if self.mode == "slow":
             await asyncio.sleep(self.delay)
         failed = isinstance(made, dict) and made["ErrorCode"] != 0

@@ -17,7 +17,7 @@ from gateway.backend import Backend
 from gateway.compose.discovery import merged_document
 from gateway.settings import Settings
 from gateway.web.assets import serve
-from gateway.web.pages import accounts, feeds, filters, lists, messages, posts, profiles
+from gateway.web.pages import accounts, feeds, filters, lists, messages, notifications, posts, profiles
 from gateway.web.visitor import Redirect, Visitor
 
 log = logging.getLogger(__name__)
@@ -75,11 +75,14 @@ _PAGES: Final[list[tuple[str, Page, list[str]]]] = [
     ("/bookmarks", feeds.kept, ["GET"]),
     ("/favourites", feeds.kept, ["GET"]),
     ("/search", feeds.search, ["GET"]),
-    ("/notifications", feeds.notifications, ["GET"]),
+    ("/notifications", notifications.notifications, ["GET"]),
+    ("/notifications/dismiss", notifications.dismiss, ["POST"]),
+    ("/notifications/clear", notifications.clear, ["POST"]),
     ("/messages", messages.messages, ["GET"]),
     ("/messages/{id}", messages.conversation, ["GET"]),
     ("/messages/{id}/{verb}", messages.change, ["POST"]),
-    ("/announcements", feeds.announcements, _BOTH),
+    ("/announcements", notifications.announcements, _BOTH),
+    ("/announcements/{id}/{verb}", notifications.change_announcement, ["POST"]),
     ("/register", accounts.register, _BOTH),
     ("/login", accounts.log_in, _BOTH),
     ("/logout", accounts.log_out, ["POST"]),

@@ -16,7 +16,7 @@ from notify.mail import ledger
 from notify.mail.addresses import Addresses
 
 MAX_LENGTH: Final = 5000
-_CHUNK: Final = 200
+_CHUNK: Final = 500
 _EVERY: Final = 10.0
 
 _LIST = text("""
@@ -54,9 +54,10 @@ async def withdraw(session: AsyncSession, announcement_id: int) -> None:
     gone = text("UPDATE announcements SET withdrawn_at = now() WHERE id = :id AND withdrawn_at IS NULL RETURNING id")
     if (await session.execute(gone, {"id": announcement_id})).first() is None:
         raise NotFound
-    waiting = text(
-        "UPDATE mails SET state = 'outdated' WHERE kind = 'announcement' AND state = 'new' AND details->>'announcement_id' = :id"
-    )
+    waiting = text("""
+        UPDATE mails SET state = 'outdated' WHERE kind = 'announcement' AND (state = 'new' OR (state = 'claimed' AND NOT begun))
+          AND details->>'announcement_id' = :id
+    """)
     await session.execute(waiting, {"id": str(announcement_id)})
 
 
@@ -74,7 +75,7 @@ async def mark_read(session: AsyncSession, announcement_id: int, account_id: int
 
 
 def mailer(database: Database, addresses: Addresses) -> Callable[[], Awaitable[None]]:
-    """A loop that plans an announcement's mails, 200 people a transaction; it goes on where it stopped."""
+    """A loop that plans an announcement's mails, 500 people a transaction; it goes on where it stopped."""
 
     async def mail_for_ever() -> None:
         while True:
@@ -90,23 +91,25 @@ def mailer(database: Database, addresses: Addresses) -> Callable[[], Awaitable[N
 
 async def mail_chunk(database: Database, addresses: Addresses) -> bool:
     """Plan the next mails of the oldest announcement that isn't mailed to all; False when there is none."""
+    waiting = text("""
+        SELECT id, plain, mailed_up_to FROM announcements WHERE mailed_at IS NULL AND withdrawn_at IS NULL ORDER BY id LIMIT 1
+    """)
+    moved = text("""
+        UPDATE announcements SET mailed_up_to = :up_to, mailed_at = CASE WHEN :done THEN now() ELSE mailed_at END
+        WHERE id = :id AND mailed_up_to = :from AND withdrawn_at IS NULL RETURNING id
+    """)
     async with database.transaction() as session:
-        waiting = text("""
-            SELECT id, plain, mailed_up_to FROM announcements WHERE mailed_at IS NULL AND withdrawn_at IS NULL
-            ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
-        """)
         row = (await session.execute(waiting)).first()
-        if row is None:
-            return False
-        people = await addresses.page(row.mailed_up_to, _CHUNK)
+    if row is None:
+        return False
+    people = await addresses.page(row.mailed_up_to, _CHUNK)
+    up_to, done = people[-1].account_id if people else row.mailed_up_to, len(people) < _CHUNK
+    async with database.transaction() as session:
+        if (await session.execute(moved, {"id": row.id, "up_to": up_to, "done": done, "from": row.mailed_up_to})).first() is None:
+            return True  # another was faster, or it was withdrawn meanwhile
         for person in people:
             details = {"announcement_id": str(row.id), "plain": row.plain}
             await ledger.plan(session, f"announcement:{row.id}:{person.account_id}", "announcement", person.account_id, details)
-        done = len(people) < _CHUNK
-        moved = text("""
-            UPDATE announcements SET mailed_up_to = :up_to, mailed_at = CASE WHEN :done THEN now() ELSE mailed_at END WHERE id = :id
-        """)
-        await session.execute(moved, {"id": row.id, "up_to": people[-1].account_id if people else row.mailed_up_to, "done": done})
     return True
 
 

@@ -1,4 +1,4 @@
-"""Announcements and mails: publish, withdraw, count."""
+"""Announcements and mails: publish, withdraw, count, try again."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from notify import announcements
+from notify.mail import suppressions
 from notify.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, help=__doc__, add_completion=False, pretty_exceptions_enable=False)
@@ -47,6 +48,28 @@ def mails() -> None:
 
     for kind, state, count in _run(work):
         typer.echo(f"{kind:14}{state:12}{count}")
+
+
+@cli.command()
+def retry() -> None:
+    """Send what failed once more: the provider refused it, and what it refused was mended."""
+    again = text("UPDATE mails SET state = 'new', not_before = now() WHERE state = 'failed' RETURNING id")
+
+    async def work(session: AsyncSession) -> int:
+        return len((await session.execute(again)).all())
+
+    typer.echo(f"{_run(work)} are tried again")
+
+
+@cli.command()
+def allow(address: str) -> None:
+    """Send to an address again that a mail server refused. What Postmark suppresses is changed there."""
+
+    async def work(session: AsyncSession) -> None:
+        await suppressions.allow(session, address, suppressions.EVERY_STREAM)
+
+    _run(work)
+    typer.echo(f"{address} gets mail again")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from common.db import Database
 from common.settings import SharedSettings, load
 from fastapi import FastAPI
 
-from notify.api import announcements, notifications
+from notify.api import announcements, notifications, unsubscribing
 from notify.settings import Settings
 
 
@@ -13,6 +13,6 @@ def create_app() -> FastAPI:
     """The ASGI application; reads its settings now."""
     shared, settings = load(SharedSettings), load(Settings)
     database = Database(settings.database_url.get_secret_value(), settings.pool_size)
-    app = create_api("notify", shared, [notifications.router, announcements.router], database=database)
+    app = create_api("notify", shared, [notifications.router, announcements.router, unsubscribing.router], database=database)
     app.state.settings = settings
     return app

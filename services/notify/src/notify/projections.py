@@ -8,10 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from notify.mail import ledger
 
+# What happens again gets a new id, so that it stands on top and counts as unread; the same notice again has the same time and changes nothing.
+# Of deleted posts and accounts nothing is told, however late or often: `apply_account` leaves the latter without a name.
 _ADD = text("""
     INSERT INTO notifications (account_id, dedupe, kind, actor_id, post_id, created_at)
-    VALUES (:account_id, :dedupe, :kind, :actor_id, :post_id, :created_at)
-    ON CONFLICT (account_id, dedupe) DO UPDATE SET gone = false, created_at = EXCLUDED.created_at
+    SELECT :account_id, :dedupe, :kind, :actor_id, :post_id, :created_at
+    WHERE NOT EXISTS (SELECT FROM gone_posts WHERE post_id = :post_id)
+      AND NOT EXISTS (SELECT FROM people WHERE account_id IN (:account_id, :actor_id) AND version > 0 AND username = '')
+    ON CONFLICT (account_id, dedupe) DO UPDATE SET id = EXCLUDED.id, gone = false, created_at = EXCLUDED.created_at
         WHERE notifications.created_at < EXCLUDED.created_at
     RETURNING id
 """)
@@ -74,5 +78,7 @@ async def keep_person(session: AsyncSession, account: AccountState) -> None:
 
 
 async def forget_posts(session: AsyncSession, posts: Sequence[int]) -> None:
-    """Drop the notifications of deleted posts."""
+    """Drop the notifications of deleted posts, and remember these: what led to some of them may be told again."""
+    kept = text("INSERT INTO gone_posts SELECT unnest(CAST(:posts AS bigint[])) ON CONFLICT DO NOTHING")
+    await session.execute(kept, {"posts": list(posts)})
     await session.execute(text("DELETE FROM notifications WHERE post_id = ANY(:posts)"), {"posts": list(posts)})

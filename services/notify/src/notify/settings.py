@@ -28,7 +28,7 @@ class Settings(DatabaseSettings):
     postmark_token: SecretStr | None = Field(default=None, description="server token")
     postmark_stream: str = Field(default="outbound", description="message stream of mails to one person")
     postmark_broadcast_stream: str = Field(default="broadcast", description="message stream of announcements")
-    postmark_webhook_secret: SecretStr | None = Field(default=None, description="what Postmark's webhooks carry in X-Microblog-Webhook")
+    postmark_webhook_secret: SecretStr | None = Field(default=None, description="what Postmark's webhooks carry in X-Webhook-Secret")
     unknown_wait: float = Field(default=60.0, ge=0, description="seconds before a mail of unknown outcome is looked for at the provider")
     unknown_grace: float = Field(default=600.0, ge=0, description="seconds after which one that can't be found is sent once more")
 

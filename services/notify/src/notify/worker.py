@@ -10,6 +10,7 @@ from notify import announcements, consumers
 from notify.mail.addresses import Addresses
 from notify.mail.providers import provider_of
 from notify.mail.sender import Sender, sweeper
+from notify.mail.suppressions import reconciler
 from notify.mail.unsubscribing import Unsubscribing
 from notify.settings import Settings
 
@@ -40,6 +41,6 @@ def create_worker() -> Starlette:
         create_consumers(shared, database),
         database=database,
         checks=[sender.problem],
-        loops=[sender.run, announcements.mailer(database, addresses), sweeper(database)],
+        loops=[sender.run, sender.tend, reconciler(database, provider), announcements.mailer(database, addresses), sweeper(database)],
         close=close,
     )

@@ -1,4 +1,4 @@
-"""Home, public feed, hashtags, search, notifications."""
+"""Home, public feed, hashtags, search."""
 
 import asyncio
 import re
@@ -99,46 +99,10 @@ async def search(visitor: Visitor) -> Response:
     return visitor.page("search.html", status, **shown, **await side(visitor))
 
 
-async def notifications(visitor: Visitor) -> Response:
-    """What happened to one; opening the page marks it read."""
-    visitor.require_login()
-    before = _older_than(visitor)
-    params = [("max_id", before)] if before else []
-    answer, entries, ids, more = await visitor.backend.notifications(visitor.identity, params, 30)
-    visitor.demand(answer)
-    marker = await visitor.call("notify", "GET", "/api/v1/markers", params=[("timeline[]", "notifications")])
-    read = int(marker.json().get("notifications", {}).get("last_read_id", 0)) if marker.ok else 0
-    if ids and not params:
-        await visitor.call("notify", "POST", "/api/v1/markers", json={"notifications": {"last_read_id": max(int(i) for i in ids)}})
-    older = min((int(i) for i in ids), default=None) if more else None
-    return visitor.page("notifications.html", entries=entries, read=read, older=older, **await side(visitor, unread=0))
-
-
-async def announcements(visitor: Visitor) -> Response:
-    """What the people who run this server announce; they write here, too."""
-    admin = visitor.identity.is_user and visitor.identity.role == "admin"
-    form, status = forms.filled(forms.Announce, visitor.token), 200
-    if visitor.request.method == "POST":
-        form = forms.filled(forms.Announce, visitor.token, await visitor.form())
-        if not admin:
-            return visitor.page("message.html", 403, heading=visitor._("Not allowed"), text=visitor._("Only admins announce."))
-        if form.validate():
-            made = await visitor.call("notify", "POST", "/api/v1/admin/announcements", json={"text": form.text.data})
-            visitor.demand(made)
-            return visitor.redirect("/announcements", visitor._("Published. It is being mailed to everybody who takes such mail."))
-        status = 422
-    news = await visitor.fetch("notify", "/api/v1/announcements")
-    if visitor.identity.is_user:
-        for entry in news:
-            if not entry["read"]:
-                await visitor.call("notify", "POST", f"/api/v1/announcements/{entry['id']}/dismiss")
-    return visitor.page("announcements.html", status, news=news, form=form if admin else None, **await side(visitor))
-
-
 async def feed(visitor: Visitor, path: str, **params: str) -> tuple[list[Any], str | None]:
     """A page of statuses and where it goes on."""
     asked = {"limit": "20", **params}
-    if before := _older_than(visitor):
+    if before := older_than(visitor):
         asked["max_id"] = before
     answer = await visitor.call("social", "GET", path, params=asked)
     visitor.demand(answer)
@@ -146,7 +110,7 @@ async def feed(visitor: Visitor, path: str, **params: str) -> tuple[list[Any], s
     return answer.json(), leads_on[1] if leads_on else None
 
 
-def _older_than(visitor: Visitor) -> str:
+def older_than(visitor: Visitor) -> str:
     """Where a page goes on; nothing if it begins at the newest, or says what can't be."""
     wanted = visitor.request.query_params.get("max_id", "")
     return wanted if wanted.isascii() and wanted.isdigit() else ""
@@ -154,7 +118,7 @@ def _older_than(visitor: Visitor) -> str:
 
 async def _suggested(visitor: Visitor) -> list[Any]:
     """Some people whom one may know, beside the newest page; nobody if they can't be asked for."""
-    if _older_than(visitor):
+    if older_than(visitor):
         return []
     answer = await visitor.call("social", "GET", "/api/v2/suggestions", params={"limit": "3"})
     found: list[Any] = answer.json() if answer.ok else []

@@ -1,23 +1,17 @@
-"""Announcements, mail preferences, one-click unsubscribe, and what Postmark tells."""
+"""Announcements, and which mails one gets."""
 
-import hashlib
-import hmac
-import json
 from typing import Annotated, Any
 
-from common.api import HIDDEN, Caller, PathId, Transaction, needs
+from common.api import Caller, PathId, Transaction, needs
 from common.bodies import body, described
-from common.errors import DomainError, Forbidden, LoginRequired
+from common.errors import Forbidden
 from common.identity import Identity
 from common.settings import SharedSettings
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from notify import announcements
-from notify.mail.sender import address_hash
-from notify.mail.unsubscribing import Unsubscribing
-from notify.settings import Settings
 
 router = APIRouter(tags=["announcements"])
 
@@ -34,18 +28,6 @@ async def _admin(caller: Annotated[Identity, Depends(needs("admin:write"))]) -> 
 Admin = Annotated[Identity, Depends(_admin)]
 
 
-class BadLink(DomainError):
-    """This link isn't one of ours"""
-
-    code = "bad_link"
-
-
-class BadHook(DomainError):
-    """Validation failed: a webhook is a JSON object"""
-
-    code = "bad_hook"
-
-
 class NewAnnouncement(BaseModel):
     """`POST /api/v1/admin/announcements`; the text in Markdown."""
 
@@ -55,15 +37,19 @@ class NewAnnouncement(BaseModel):
 
 
 class MailPreferences(BaseModel):
-    """Which mails somebody wants."""
+    """Which mails somebody gets."""
 
     follow: bool = True
     comment: bool = True
     announcement: bool = True
 
 
-class Unsubscribe(BaseModel):
-    token: str = Field(max_length=300)
+class NewMailPreferences(BaseModel):
+    """`PUT /api/v1/microblog/mail_preferences`; what isn't named stays as it is."""
+
+    follow: bool | None = None
+    comment: bool | None = None
+    announcement: bool | None = None
 
 
 @router.get("/api/v1/announcements")
@@ -103,64 +89,18 @@ async def preferences(caller: Reader, session: Transaction) -> MailPreferences:
     return MailPreferences() if row is None else MailPreferences(follow=row[0], comment=row[1], announcement=row[2])
 
 
-@router.put("/api/v1/microblog/mail_preferences", openapi_extra=described(MailPreferences))
+@router.put("/api/v1/microblog/mail_preferences", openapi_extra=described(NewMailPreferences))
 async def change_preferences(
-    wanted: Annotated[MailPreferences, Depends(body(MailPreferences))], caller: Writer, session: Transaction
+    wanted: Annotated[NewMailPreferences, Depends(body(NewMailPreferences))], caller: Writer, session: Transaction
 ) -> MailPreferences:
-    """Choose which mails one gets."""
+    """Choose which mails one gets; what isn't named stays as it is."""
     statement = text("""
-        INSERT INTO people (account_id, version, username, state, mail_follow, mail_comment, mail_announcement)
-        VALUES (:owner, 0, :name, 'active', :follow, :comment, :announcement)
-        ON CONFLICT (account_id) DO UPDATE SET mail_follow = :follow, mail_comment = :comment, mail_announcement = :announcement
+        INSERT INTO people AS p (account_id, version, username, state, mail_follow, mail_comment, mail_announcement)
+        VALUES (:owner, 0, :name, 'active', coalesce(:follow, true), coalesce(:comment, true), coalesce(:announcement, true))
+        ON CONFLICT (account_id) DO UPDATE SET mail_follow = coalesce(:follow, p.mail_follow),
+            mail_comment = coalesce(:comment, p.mail_comment), mail_announcement = coalesce(:announcement, p.mail_announcement),
+            preferred_at = CASE WHEN :announcement AND NOT p.mail_announcement THEN now() ELSE p.preferred_at END
+        RETURNING mail_follow, mail_comment, mail_announcement
     """)
-    await session.execute(statement, {"owner": caller.account_id, "name": caller.name, **wanted.model_dump()})
-    return wanted
-
-
-@router.post("/internal/unsubscribe", **HIDDEN)
-async def unsubscribe(asked: Unsubscribe, request: Request, session: Transaction) -> dict[str, Any]:
-    """End one kind of mail by the link of one; no log-in, since the link was mailed to its owner."""
-    settings: Settings = request.app.state.settings
-    found = Unsubscribing(settings.unsubscribe_secret.get_secret_value()).read(asked.token)
-    if found is None:
-        raise BadLink
-    account_id, kind = found
-    ended = text(f"""
-        INSERT INTO people (account_id, version, username, state, mail_{kind}) VALUES (:owner, 0, '', 'active', false)
-        ON CONFLICT (account_id) DO UPDATE SET mail_{kind} = false RETURNING username
-    """)
-    return {"kind": kind, "username": await session.scalar(ended, {"owner": account_id})}
-
-
-@router.post("/webhooks/postmark", **HIDDEN)
-async def postmark(
-    request: Request, session: Transaction, secret: Annotated[str, Header(alias="x-microblog-webhook")] = ""
-) -> dict[str, Any]:
-    """Bounces, complaints and deliveries; stored once. 401 for a wrong secret, as 403 would end Postmark's tries for ever."""
-    settings: Settings = request.app.state.settings
-    expected = settings.postmark_webhook_secret.get_secret_value() if settings.postmark_webhook_secret else ""
-    if not expected or not hmac.compare_digest(secret.encode(), expected.encode()):
-        raise LoginRequired("The webhook's secret is wrong")
-    raw = await request.body()
-    try:
-        told = json.loads(raw)
-    except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
-        raise BadHook
-    seen = text("INSERT INTO webhooks (digest) VALUES (:digest) ON CONFLICT DO NOTHING RETURNING 1")
-    if (await session.execute(seen, {"digest": hashlib.sha256(raw).digest()})).first() is None:
-        return {}
-    kind = told.get("RecordType")
-    suppresses = (
-        kind == "SpamComplaint"
-        or (kind == "Bounce" and told.get("Inactive"))
-        or (kind == "SubscriptionChange" and told.get("SuppressSending"))
-    )
-    address = told.get("Email") or told.get("Recipient")
-    if suppresses and isinstance(address, str):
-        added = text("INSERT INTO suppressions (address_hash, reason) VALUES (:hash, :reason) ON CONFLICT DO NOTHING")
-        await session.execute(added, {"hash": address_hash(address), "reason": str(kind)})
-    elif kind == "SubscriptionChange" and isinstance(address, str):
-        await session.execute(text("DELETE FROM suppressions WHERE address_hash = :hash"), {"hash": address_hash(address)})
-    return {}
+    row = (await session.execute(statement, {"owner": caller.account_id, "name": caller.name, **wanted.model_dump()})).one()
+    return MailPreferences(follow=row[0], comment=row[1], announcement=row[2])

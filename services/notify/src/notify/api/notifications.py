@@ -1,5 +1,6 @@
 """In-app notifications, as ids for the gateway to make whole; read markers."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from common.api import HIDDEN, ADatabase, PathId, Transaction, User, needs
@@ -81,11 +82,14 @@ async def notification(notification_id: PathId, caller: Reader, database: ADatab
 
 
 @router.get("/internal/notification", **HIDDEN)
-async def about(dedupe: str, caller: Reader, database: ADatabase) -> dict[str, Any]:
-    """The one of one's own notifications that a notice with this `dedupe` led to; 404 while there is none."""
-    statement = "SELECT id, kind, created_at, actor_id, post_id FROM notifications WHERE account_id = %s AND dedupe = %s AND NOT gone"
+async def about(dedupe: str, since: datetime, caller: Reader, database: ADatabase) -> dict[str, Any]:
+    """The one of one's own notifications that a notice with this `dedupe` and time led to; 404 while there is none."""
+    statement = """
+        SELECT id, kind, created_at, actor_id, post_id FROM notifications
+        WHERE account_id = %s AND dedupe = %s AND created_at >= %s AND NOT gone
+    """
     async with database.reading() as connection:
-        row = await (await connection.execute(statement, (caller.account_id, dedupe))).fetchone()
+        row = await (await connection.execute(statement, (caller.account_id, dedupe, since))).fetchone()
     if row is None:
         raise NotFound
     return _entry(row)

@@ -1,5 +1,6 @@
 """Where people get mail: asked of `auth` at the moment of sending, so that no address and no secret lies in Kafka or here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +38,11 @@ class Addresses:
         told = answer.json()
         return Recipient(0, told["address"], told["locale"], told["username"], told["link"])
 
-    async def of(self, account_id: int) -> Recipient | None:
-        """Somebody's address; None when they may not act or never confirmed it."""
-        answer = await self._client.post("/internal/addresses", json={"account_ids": [account_id]}, headers=self._headers())
+    async def of(self, account_ids: Sequence[int]) -> dict[int, Recipient]:
+        """People's addresses, of at most 500; those are missing who may not act or never confirmed theirs."""
+        answer = await self._client.post("/internal/addresses", json={"account_ids": list(account_ids)}, headers=self._headers())
         answer.raise_for_status()
-        told = answer.json()
-        return _recipient(told[0]) if told else None
+        return {int(row["account_id"]): _recipient(row) for row in answer.json()}
 
     async def page(self, after: int, limit: int) -> list[Recipient]:
         """Everybody who gets mail, by account id, from behind `after`."""

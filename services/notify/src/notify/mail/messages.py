@@ -33,10 +33,15 @@ class Message:
     text: str
     html: str
     broadcast: bool = False
+    mail_id: int = 0
+    """The row of the ledger."""
+
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def compose(kind: str, dedupe_key: str, address: str, locale: str, details: dict[str, Any], unsubscribe: str | None = None) -> Message:
+def compose(
+    kind: str, dedupe_key: str, address: str, locale: str, details: dict[str, Any], unsubscribe: str | None = None, mail_id: int = 0
+) -> Message:
     """Write a mail. `details` feeds the template of its kind; `unsubscribe` is the one-click address (RFC 8058) of mails that may be refused."""
     language = locale if locale in LOCALES else "en"
     environment = _environment(language)
@@ -51,6 +56,7 @@ def compose(kind: str, dedupe_key: str, address: str, locale: str, details: dict
         text=environment.get_template(f"{kind}.txt").render(context).strip() + "\n",
         html=environment.get_template("mail.html").render(context, kind=kind, subject=subject),
         broadcast=kind == "announcement",
+        mail_id=mail_id,
         headers=headers,
     )
 
