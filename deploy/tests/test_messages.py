@@ -179,14 +179,14 @@ def test_a_browser_reads_and_answers_messages(stack: Stack) -> None:
         sent = stack.submit(writing, "/messages", "/posts", status=f"@{bob.name} meet me at noon", visibility="direct")
         assert sent.headers["location"] == "/messages"
         home = reading.get("/").text
-        assert re.search(r'href="/messages"[^>]*>.*?<span class="count">1<', home)
+        assert re.search(r'href="/messages"[^>]*>.*?<span class="count" data-known="1">1<', home)
         listed = reading.get("/messages").text
         found = re.search(r'href="(/messages/\d+)"', listed)
         assert found is not None
         assert "meet me at noon" in listed
         page = reading.get(found[1])
         assert "meet me at noon" in page.text
-        assert not re.search(r'href="/messages"[^>]*>.*?<span class="count">', reading.get("/").text)
+        assert not re.search(r'href="/messages"[^>]*>.*?<span class="count" data-known="[1-9]', reading.get("/").text)
         answered = stack.submit(reading, found[1], "/posts", status=f"@{ada.name} fine", visibility="direct")
         assert answered.headers["location"] == found[1]
         assert "fine" in reading.get(found[1]).text
