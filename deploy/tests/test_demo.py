@@ -1,19 +1,26 @@
-"""The demo community as data: people that may sign up, posts that may be published, and nobody who can't see the pictures left out."""
+"""The demo community: people that may sign up, posts that may be published, nobody who can't see the pictures left out; and how it is loaded."""
 
+import asyncio
 import io
+import json
 import re
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 from auth.domain import Registration, check_registration
+from common.markdown import render
 from microblog_demo import LOGIN, content, pictures
-from microblog_demo.content import Post
+from microblog_demo.content import Community, Post, letters
 from microblog_demo.loading import Loader
+from operating import run, settled
 from PIL import Image
 from posts.domain import MAX_DESCRIPTION, Draft, Poll, check
 from posts.language import detect
 from posts.settings import Settings
 from social.profiles.domain import check_name, check_note
+from stack import Person, Stack, wait_for
 
 MAX_CHARACTERS: int = Settings.model_fields["max_characters"].default
 MENTION = re.compile(r"(?<!\w)@(\w+)")
@@ -28,10 +35,10 @@ def root(post: Post) -> Post:
     return post
 
 
-def test_some_thirty_people_write_in_at_least_six_languages() -> None:
+def test_some_thirty_people_write_in_at_least_nine_languages() -> None:
     languages = Counter(person.language for person in PEOPLE.values())
     assert 27 <= len(PEOPLE) <= 40
-    assert len(languages) >= 6
+    assert len(languages) >= 9
     assert min(languages.values()) >= 2, "nobody talks alone"
     assert {post.author for post in POSTS} == set(PEOPLE)
     assert {person.language for person in PEOPLE.values() if any(p.author == person.username and p.parent is None for p in POSTS)} == set(
@@ -76,6 +83,12 @@ def test_there_is_something_to_vote_on_in_more_than_one_language() -> None:
 
 def test_nobody_says_the_same_twice() -> None:
     assert [text for text, times in Counter((post.author, post.text) for post in POSTS).items() if times > 1] == []
+
+
+def test_each_post_is_known_again_by_its_letters_when_it_was_published() -> None:
+    published = {post.key: letters(render(post.text, "http://localhost:8000").html, html=True) for post in POSTS}
+    assert published == {post.key: letters(post.text) for post in POSTS}
+    assert max(Counter((post.author, published[post.key]) for post in POSTS).values()) == 1
 
 
 def test_every_reply_is_to_an_earlier_post_of_its_own_conversation() -> None:
@@ -139,3 +152,70 @@ def test_people_write_the_language_that_they_say_they_write(language: str) -> No
 
 def test_progress_counts_everything_that_is_loaded() -> None:
     assert Loader.steps() == len(PEOPLE) + len(POSTS)
+
+
+def part(names: set[str]) -> Community:
+    """Those people, and the conversations that they have among themselves."""
+    whole: dict[int, list[Post]] = {}
+    for post in POSTS:
+        whole.setdefault(root(post).key, []).append(post)
+    among = [thread for thread in whole.values() if {post.author for post in thread} <= names]
+    return Community({name: PEOPLE[name] for name in PEOPLE if name in names}, [post for thread in among for post in thread])
+
+
+def load(stack: Stack, state: Path, community: Community) -> dict[str, Person]:
+    """Everybody as they are after it."""
+    said: list[str] = []
+    loader = Loader(stack.url, lambda address: [text for _, text, _ in stack.mails_to(address)], state, said.append, community)
+    asyncio.run(loader.load())
+    assert len(said) == Loader.steps(community)
+    people = {name: Person(name, token, stack.client(token)) for name, token in json.loads(state.read_text()).items()}
+    for person in people.values():
+        person.account = person.get("/api/v1/accounts/verify_credentials")
+    return people
+
+
+def shown(people: dict[str, Person]) -> dict[str, list[Any]]:
+    """What there is of them, in order."""
+    return {
+        name: [
+            {key: person.account[key] for key in ("id", "display_name", "note", "avatar", "header", "statuses_count", "followers_count")},
+            [(status["id"], status["content"], status["replies_count"]) for status in person.pages("/api/v1/timelines/home")],
+            [(status["id"], status["poll"]) for status in person.pages(f"/api/v1/accounts/{person.id}/statuses")],
+            [status["id"] for status in person.pages("/api/v1/favourites")],
+            [account["id"] for account in person.pages(f"/api/v1/accounts/{person.id}/following")],
+            [(notice["type"], notice["id"]) for notice in person.pages("/api/v1/notifications")],
+        ]
+        for name, person in people.items()
+    }
+
+
+def last_events(stack: Stack) -> list[list[tuple[object, ...]]]:
+    """The numbers of the last events that tell of posts and people."""
+    return [run(stack, service, "SELECT last_value FROM outbox_id_seq") for service in ("posts", "social")]
+
+
+def test_a_load_goes_on_where_it_was_broken_off_and_once_more_changes_nothing(stack: Stack, tmp_path: Path) -> None:
+    community = part({"demo", "callum", "anke", "carmela", "ramiro"})
+    assert any(post.poll for post in community.posts)
+    assert any(post.picture for post in community.posts)
+    load(stack, tmp_path / "lost.json", Community(community.people, community.posts[:5]))
+    people = load(stack, tmp_path / "kept.json", community)
+    written = {
+        person.name: [status["content"] for status in person.pages(f"/api/v1/accounts/{person.id}/statuses") if not status["reblog"]]
+        for person in people.values()
+    }
+    wanted = {name: [letters(post.text) for post in reversed(community.posts) if post.author == name] for name in people}
+    assert {name: [letters(text, html=True) for text in texts] for name, texts in written.items()} == wanted
+
+    visitor = people["demo"]
+    assert visitor.client.patch("/api/v1/accounts/update_credentials", data={"display_name": "Somebody else"}).status_code == 200
+    edited = next(status for status in visitor.pages(f"/api/v1/accounts/{visitor.id}/statuses") if not status["reblog"])
+    assert visitor.client.put(f"/api/v1/statuses/{edited['id']}", json={"status": "Never mind"}).status_code == 200
+    wait_for(lambda: settled(stack), "everything to be read", 30)
+    before = shown(load(stack, tmp_path / "kept.json", community))
+    assert before["demo"][0]["display_name"] == "Somebody else"
+    (tmp_path / "kept.json").unlink()
+    announced = last_events(stack)
+    assert shown(load(stack, tmp_path / "kept.json", community)) == before
+    assert last_events(stack) == announced

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
-from common import outbox
+from common import outbox, telemetry
 from common.db import Database
 from common.events import AccountState, SecurityEvent
 from common.relay import Relay
 from common.testing.plugin import free_port
+from psycopg import AsyncConnection
 from sqlalchemy import text
 
 pytestmark = pytest.mark.anyio
@@ -174,6 +175,54 @@ async def test_what_is_written_before_the_broker_comes_waits_and_drains(
         await eventually(lambda: _empty(database))
         assert relay.problem is None
     assert told(await read(account_class.topic, 10)) == [(1, version) for version in range(1, 11)]
+
+
+async def test_what_waits_is_counted_while_the_broker_is_away(
+    database: Database, gate: Any, account: Make, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "_enabled", True)
+    first, second = (Relay(database.url, gate.servers, "tests") for _ in range(2))
+    for _ in range(3):
+        await write(database, account, 1)
+    async with running(first):
+        await eventually(lambda: first.waiting == 3)
+        await write(database, account, 1)
+        await eventually(lambda: first.waiting == 4)
+        assert not first.leading
+        await gate.open()
+        await eventually(lambda: first.leading, 30)
+        async with running(second):
+            await eventually(lambda: second.problem is None)
+            assert second.waiting is None, "one relay counts for all"
+
+
+async def test_only_a_relay_that_leads_listens(
+    database: Database, kafka_servers: str, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections: list[AsyncConnection[Any]] = []
+
+    class Noted(AsyncConnection[Any]):
+        @classmethod
+        async def connect(cls, *arguments: Any, **more: Any) -> Any:
+            connections.append(await AsyncConnection.connect(*arguments, **more))
+            return connections[-1]
+
+    async def channels(connection: AsyncConnection[Any]) -> list[str]:
+        return [row[0] for row in await (await connection.execute("SELECT pg_listening_channels()")).fetchall()]
+
+    async def heard(channel: str) -> bool:
+        return await channels(connections[-1]) == [channel]
+
+    monkeypatch.setattr("common.relay.AsyncConnection", Noted)
+    first, second = (Relay(database.url, kafka_servers, "tests") for _ in range(2))
+    async with running(first):
+        await eventually(lambda: first.leading)
+        async with running(second):
+            await eventually(lambda: second.problem is None)
+            assert await channels(connections[-1]) == []
+            await first.stop()
+            await eventually(lambda: second.leading)
+            await eventually(lambda: heard(outbox.CHANNEL))
 
 
 async def test_a_database_that_refuses_is_told_without_its_password(

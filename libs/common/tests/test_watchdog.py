@@ -124,3 +124,38 @@ async def test_one_that_reads_on_without_being_in_its_group_ends_the_process(
         await send(producer, account(2))
         await eventually(lambda: 2 in heard)
         await eventually(lambda: 70 in ends)
+
+
+async def test_what_waits_to_be_read_is_counted_while_its_consumer_waits_on_purpose(
+    kafka_servers: str,
+    account_class: type[AccountState],
+    account: Make,
+    producer: AIOKafkaProducer,
+    ends: list[int],
+    eventually: Eventually,
+) -> None:
+    consumers = Consumers("tests", kafka_servers, "tests-0")
+    away = True
+
+    @consumers.on(account_class)
+    async def handler(event: AccountState) -> None:
+        if away:
+            raise Transient
+
+    dog = Watchdog(consumers)
+    await send(producer, account(1), account(2))
+    await consumers.broker.start()
+    task = asyncio.create_task(dog.run())
+    try:
+        await eventually(lambda: dog.lag.get(account_class.topic) == 2)
+        await send(producer, account(3))
+        await eventually(lambda: dog.lag[account_class.topic] == 3)
+        assert await consumers.problem() is not None
+        away = False
+        await eventually(lambda: dog.lag[account_class.topic] == 0, 30)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await consumers.stop()
+    assert ends == []

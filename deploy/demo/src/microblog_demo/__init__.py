@@ -1,4 +1,4 @@
-"""A community to look around in: thirty people, their conversations and pictures, loaded through the public API."""
+"""A community to look around in: some thirty people, their conversations and pictures, loaded through the public API."""
 
 from typing import Final
 

@@ -4,11 +4,13 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 from importlib.resources import files
 from typing import Final
 
 _LINE: Final = re.compile(r"(?P<depth>>*)\s*(?P<name>[a-z0-9_]+): (?P<text>.+)")
 _NOTE: Final = re.compile(r"\s*\[(?P<kind>pic|cw|quiet|followers|poll\+?)(?:\s+(?P<value>[^\]]*))?\]\s*$")
+_TAG: Final = re.compile(r"<[^>]+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,24 @@ class Post:
     poll: Poll | None = None
     warning: str = ""
     visibility: str = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """People by name, and what they say in order. A part of one holds everybody whom its posts speak of, and conversations from their beginning."""
+
+    people: dict[str, Person]
+    posts: list[Post]
+
+
+def community() -> Community:
+    """All of it."""
+    return Community(people(), posts())
+
+
+def letters(text: str, *, html: bool = False) -> str:
+    """What of a text is the same in Markdown and in the HTML made of it: everybody's posts differ in it."""
+    return "".join(filter(str.isalpha, unescape(_TAG.sub("", text)) if html else text))
 
 
 @cache

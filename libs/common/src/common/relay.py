@@ -48,8 +48,8 @@ class Relay:
         self._task: asyncio.Task[None] | None = None
         self.problem: str | None = "relay: starting"
         self.leading = False
-        self.waiting = 0
-        """Events that wait in the outbox, as of the last count; counted only where telemetry is on."""
+        self.waiting: int | None = None
+        """Events that wait in the outbox, as of the last count; None while another relay leads, or where telemetry is off."""
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="outbox relay")
@@ -76,10 +76,10 @@ class Relay:
     async def _lead(self) -> None:
         """Publish for as long as connections hold; returns never, raises when one breaks."""
         async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as connection:
-            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
             while not await self._elected(connection):
-                self.problem = None  # a follower in good health: another relay leads
+                self.problem, self.waiting = None, None  # a follower in good health: another relay leads
                 await asyncio.sleep(_POLL_SECONDS)
+            await self._count(connection)  # also where no broker is there to publish to
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._servers.split(","),
                 acks="all",
@@ -90,6 +90,8 @@ class Relay:
             )
             try:
                 await producer.start()
+                # Not before, since whoever listens and doesn't read keeps every notification in memory.
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                 self.leading, self.problem = True, None
                 await self._publish_for_ever(connection, producer)
             finally:
@@ -101,13 +103,17 @@ class Relay:
         row = await cursor.fetchone()
         return bool(row and row[0])
 
+    async def _count(self, connection: AsyncConnection[Any]) -> None:
+        if telemetry.enabled():
+            cursor = await connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+            self.waiting = (await cursor.fetchone() or (0,))[0]
+
     async def _publish_for_ever(self, connection: AsyncConnection[Any], producer: AIOKafkaProducer) -> None:
         loop = asyncio.get_running_loop()
         swept = counted = float("-inf")
         while True:
-            if telemetry.enabled() and loop.time() - counted > _COUNT_SECONDS:
-                cursor = await connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-                self.waiting = (await cursor.fetchone() or (0,))[0]
+            if loop.time() - counted > _COUNT_SECONDS:
+                await self._count(connection)
                 counted = loop.time()
             published = await self._publish_batch(connection, producer)
             if loop.time() - swept > _SWEEP_SECONDS:

@@ -51,9 +51,6 @@ class Watchdog:
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         name = ",".join(sorted(consumer.subscription()))
         seen = self._seen.setdefault(name, _Seen())
-        if await self._consumers.problem() is not None:
-            seen.since = None
-            return  # waiting on purpose
         parts = consumer.assignment() or _all_of(consumer)
         try:
             ends = await asyncio.wait_for(consumer.end_offsets(parts), _ANSWER)
@@ -68,6 +65,8 @@ class Watchdog:
         now = asyncio.get_running_loop().time()
         if committed is not None and self.lag[name] == 0:
             seen.read_to, seen.since = ends, None
+        elif await self._consumers.problem() is not None:
+            seen.since = None  # waiting on purpose
         elif seen.since is None or committed != seen.committed:
             seen.since = now
         elif now - seen.since > _PATIENCE:

@@ -90,7 +90,7 @@ def _measure(watchdog: Watchdog, relay: Relay | None) -> None:
             "microblog.outbox.waiting",
             "{event}",
             "events that wait to be published",
-            lambda: [(relay.waiting, {})] if relay.leading else [],
+            lambda: [] if relay.waiting is None else [(relay.waiting, {})],
         )
 
 
