@@ -160,9 +160,9 @@ class Backend:
         whole = await self._whole(identity, [answer.json()])
         return json_answer(whole[0]) if whole else error(404, "Record not found")
 
-    async def notification_about(self, identity: Identity, dedupe: str) -> Answer:
-        """The notification that a notice led to, made whole; 404 while there is none."""
-        params = {"dedupe": dedupe}
+    async def notification_about(self, identity: Identity, dedupe: str, since: datetime) -> Answer:
+        """The notification that a notice of that moment led to, made whole; 404 while there is none."""
+        params = {"dedupe": dedupe, "since": since.isoformat()}
         answer = await self.services.call("notify", "GET", "/internal/notification", identity=identity, params=params)
         if not answer.ok:
             return answer

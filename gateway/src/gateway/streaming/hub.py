@@ -238,7 +238,7 @@ class Hub:
             return
         answer = Answer(404)
         for pause in (*_TRIES, 0.0):
-            answer = await self._backend.notification_about(client.identity, notice.dedupe)
+            answer = await self._backend.notification_about(client.identity, notice.dedupe, notice.happened_at)
             if answer.status != 404 or not pause:
                 break
             await asyncio.sleep(pause)
