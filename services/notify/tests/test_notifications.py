@@ -52,6 +52,14 @@ async def test_what_happens_again_stands_on_top_and_counts_as_unread_and_the_sam
         await office.consume(edits[0], between, edits[1])
 
 
+async def test_a_stream_that_asks_for_what_just_happened_is_not_told_what_happened_before(office: "Office") -> None:
+    edits = [office.notice(minute, dedupe="update:2:7", kind="update", post_id=7) for minute in (0, 2)]
+    asked = {"dedupe": "update:2:7", "since": edits[1].happened_at.isoformat()}
+    for edit, status in zip(edits, (404, 200), strict=True):
+        await office.consume(edit)
+        assert (await office.client.get("/internal/notification", params=asked, headers=office.headers(1))).status_code == status
+
+
 async def test_a_dismissed_notification_stays_away_when_its_notice_comes_again(office: "Office") -> None:
     await office.consume(office.notice())
     ((an_id,),) = await office.rows("SELECT id FROM notifications")

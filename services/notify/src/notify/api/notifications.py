@@ -1,7 +1,7 @@
 """In-app notifications, as ids for the gateway to make whole; read markers."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
 from common.api import HIDDEN, ADatabase, PathId, Transaction, User, needs
 from common.bodies import body, described
@@ -18,6 +18,7 @@ router = APIRouter(tags=["notifications"])
 
 Reader = Annotated[Identity, Depends(needs("read:notifications"))]
 Writer = Annotated[Identity, Depends(needs("write:notifications"))]
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MarkerConflict(DomainError):
@@ -82,14 +83,15 @@ async def notification(notification_id: PathId, caller: Reader, database: ADatab
 
 
 @router.get("/internal/notification", **HIDDEN)
-async def about(dedupe: str, since: datetime, caller: Reader, database: ADatabase) -> dict[str, Any]:
-    """The one of one's own notifications that a notice with this `dedupe` and time led to; 404 while there is none."""
+async def about(dedupe: str, caller: Reader, database: ADatabase, since: datetime = _EVER) -> dict[str, Any]:
+    """The one of one's own notifications that a notice with this `dedupe` led to, if it is not from before `since`: what happened again has a
+    new id. 404 while there is none."""
     statement = """
         SELECT id, kind, created_at, actor_id, post_id FROM notifications
         WHERE account_id = %s AND dedupe = %s AND created_at >= %s AND NOT gone
     """
     async with database.reading() as connection:
-        row = await (await connection.execute(statement, (caller.account_id, dedupe, since))).fetchone()
+        row = await (await connection.execute(statement.encode(), (caller.account_id, dedupe, since))).fetchone()
     if row is None:
         raise NotFound
     return _entry(row)

@@ -41,14 +41,15 @@ _LOST = text("""
         not_before = now() + CASE WHEN begun THEN make_interval(secs => :wait) ELSE interval '0' END
     WHERE state = 'claimed' AND claimed_at < now() - make_interval(secs => :lifetime)
 """)
-_CLAIM = text("""
+_CLAIM = """
     UPDATE mails SET state = 'claimed', claimed_at = now(), attempts = attempts + 1, begun = false
     WHERE id IN (
-        SELECT id FROM mails WHERE state = 'new' AND not_before <= now() AND (kind = 'announcement') = :broadcast
+        SELECT id FROM mails WHERE state = 'new' AND not_before <= now() AND kind {kind}
         ORDER BY not_before LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     RETURNING id, dedupe_key, kind, account_id, details, attempts
-""")
+"""
+_CLAIM_PERSONAL, _CLAIM_BROADCAST = (text(_CLAIM.format(kind=kind)) for kind in ("<> 'announcement'", "= 'announcement'"))
 _BEGIN = text("""
     UPDATE mails m SET begun = true, claimed_at = now() FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS bigint[])) AS mine (id, attempts)
     WHERE m.id = mine.id AND m.attempts = mine.attempts AND m.state = 'claimed' RETURNING m.id
@@ -107,7 +108,7 @@ async def plan(session: AsyncSession, dedupe_key: str, kind: str, account_id: in
 async def claim(database: Database, limit: int, *, broadcast: bool = False) -> list[Claimed]:
     """Take mails to send: announcements if `broadcast`, else all others; committed before anything is sent."""
     async with database.transaction() as session:
-        rows = (await session.execute(_CLAIM, {"limit": limit, "broadcast": broadcast})).all()
+        rows = (await session.execute(_CLAIM_BROADCAST if broadcast else _CLAIM_PERSONAL, {"limit": limit})).all()
     return [Claimed(*row) for row in rows]
 
 

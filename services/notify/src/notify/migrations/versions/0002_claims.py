@@ -1,4 +1,5 @@
 """Claims say whether the sending began, mails may end in doubt, and suppressions belong to a stream of the provider.
+An announcement to many thousands must not make each claim of a single mail look through all of theirs.
 
 The previous version doesn't know `begun` and sends right after it claimed: its claims count as begun.
 """
@@ -15,6 +16,7 @@ def upgrade() -> None:
         ALTER TABLE mails DROP CONSTRAINT mails_state_check;
         ALTER TABLE mails ADD CONSTRAINT mails_state_check
             CHECK (state IN ('new', 'claimed', 'sent', 'unknown', 'doubtful', 'failed', 'suppressed', 'outdated'));
+        CREATE INDEX mails_personal ON mails (not_before) WHERE state = 'new' AND kind <> 'announcement';
         CREATE INDEX mails_troubled ON mails (state) WHERE state IN ('doubtful', 'failed');
         ALTER TABLE suppressions ADD COLUMN stream text NOT NULL DEFAULT '';
         ALTER TABLE suppressions DROP CONSTRAINT suppressions_pkey;
