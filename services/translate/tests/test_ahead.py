@@ -86,12 +86,61 @@ async def test_what_is_gone_before_its_turn_is_not_sent(world: "World") -> None:
     assert world.provider.calls == 1
 
 
-async def test_a_provider_that_fails_holds_nothing_up(world: "World") -> None:
+async def test_what_a_provider_fails_at_is_tried_again_in_a_minute_and_for_a_day(world: "World") -> None:
     await wished(world, "de")
     await world.post("<p>news</p>")
+    await world.post("<p>more</p>")
+    world.provider.mode = "error"
+    await world.translate_ahead()
+    assert await world.value("SELECT count(*) FROM jobs WHERE not_before > now() + interval '50 seconds'") == 1
+    world.provider.mode = "ok"
+    await world.translate_ahead()
+    assert [words for _, words in await world.kept()] == ["[de] <p>hello</p>", "[de] <p>more</p>"]
+    await world.value("UPDATE jobs SET not_before = now()")
+    await world.translate_ahead()
+    assert await world.value("SELECT count(*) FROM jobs") == 0
+    assert "[de] <p>news</p>" in [words for _, words in await world.kept()]
+    await world.post("<p>old</p>")
+    await world.value("UPDATE jobs SET added_at = now() - interval '25 hours'")
     world.provider.mode = "error"
     await world.translate_ahead()
     assert await world.value("SELECT count(*) FROM jobs") == 0
+
+
+async def test_a_job_outlives_the_process_that_took_it(world: "World", monkeypatch: pytest.MonkeyPatch) -> None:
+    await wished(world, "de")
+    post = await world.post("<p>news</p>")
+
+    async def die(*_: Any, **__: Any) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.app.state.translations, "translate", die)
+        with pytest.raises(asyncio.CancelledError):
+            await ahead.one_job(world.database, world.app.state.translations)
+    assert not await ahead.one_job(world.database, world.app.state.translations)
+    await world.value("UPDATE jobs SET not_before = now()")
+    await world.edit(post, html="<p>better</p>")
+    await world.translate_ahead()
+    assert "[de] <p>better</p>" in [words for _, words in await world.kept()]
+    assert await world.value("SELECT count(*) FROM jobs") == 0
+
+
+async def test_what_is_planned_anew_while_it_is_translated_is_translated_again(world: "World", monkeypatch: pytest.MonkeyPatch) -> None:
+    await wished(world, "de")
+    post = await world.post("<p>news</p>")
+    translate = world.app.state.translations.translate
+
+    async def edited_meanwhile(*given: Any, **more: Any) -> Any:
+        made = await translate(*given, **more)
+        patched.undo()
+        await world.edit(post, html="<p>better</p>")
+        return made
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.app.state.translations, "translate", edited_meanwhile)
+        await world.translate_ahead()
+    assert "[de] <p>better</p>" in [words for _, words in await world.kept()]
 
 
 async def test_two_workers_share_the_jobs(world: "World") -> None:

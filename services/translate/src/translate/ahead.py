@@ -9,14 +9,20 @@ from psycopg import AsyncConnection
 from sqlalchemy import text
 
 from translate.commands import Translations
+from translate.domain import BudgetSpent, ProviderFailed
 
 log = logging.getLogger(__name__)
 
 _PATIENCE = 30.0
 _TAKE = text("""
-    DELETE FROM jobs WHERE (post_id, target) IN (SELECT post_id, target FROM jobs ORDER BY added_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING post_id, target
+    UPDATE jobs SET not_before = now() + interval '1 minute' WHERE (post_id, target) IN (
+        SELECT post_id, target FROM jobs WHERE not_before <= now() ORDER BY added_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) RETURNING post_id, target, added_at
 """)
+"""A minute is longer than any call takes: whoever took it and hasn't done it by then has ended."""
+# What was planned anew meanwhile, by an edit, is another job.
+_DONE = text("DELETE FROM jobs WHERE post_id = :post_id AND target = :target AND added_at = :added_at")
+_TOO_OLD = text("DELETE FROM jobs WHERE post_id = :post_id AND target = :target AND added_at < now() - interval '1 day'")
 
 
 def worker(database: Database, translations: Translations) -> Callable[[], Awaitable[None]]:
@@ -35,13 +41,20 @@ def worker(database: Database, translations: Translations) -> Callable[[], Await
 
 
 async def one_job(database: Database, translations: Translations) -> bool:
-    """Do the oldest job; False when there is none. One that fails is dropped: whoever wants the translation will ask."""
+    """Do the oldest job that is due; False when there is none, or the provider fails: then it is tried again in a minute, for a day.
+
+    What can't be translated, or is beyond the budget, is dropped: whoever wants it will ask.
+    """
     async with database.transaction() as session:
         job = (await session.execute(_TAKE)).first()
     if job is None:
         return False
+    failed = False
     try:
         await translations.translate(job.post_id, None, job.target, ahead=True)
     except DomainError as error:
+        failed = isinstance(error, ProviderFailed) and not isinstance(error, BudgetSpent)
         log.info("not translated ahead", extra={"post_id": job.post_id, "reason": error.code})
-    return True
+    async with database.transaction() as session:
+        await session.execute(_TOO_OLD if failed else _DONE, job._asdict())
+    return not failed

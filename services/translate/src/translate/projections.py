@@ -32,7 +32,7 @@ _PLAN_AHEAD = text("""
     INSERT INTO jobs (post_id, target)
     SELECT s.post_id, w.language FROM sources s JOIN wishes w ON w.author_id = s.author_id
     WHERE s.post_id = ANY(:posts) AND w.asked_at > now() - make_interval(days => :days) AND w.language <> coalesce(s.language, '')
-    ON CONFLICT DO NOTHING RETURNING 1
+    ON CONFLICT (post_id, target) DO UPDATE SET added_at = now(), not_before = now() RETURNING 1
 """)
 _FORGET_PLANS = text("DELETE FROM jobs WHERE post_id = ANY(:posts)")
 _NOTIFY = text("NOTIFY jobs")
