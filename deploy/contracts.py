@@ -20,7 +20,7 @@ from common.settings import SharedSettings
 from faststream.specification import AsyncAPI
 from gateway.compose import COMPOSERS
 from gateway.routes import ROUTES, Route
-from references import endpoints_page, settings_page
+from references import endpoints_page, settings_page, with_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ("auth", "posts", "social", "search", "notify", "translate")
@@ -44,6 +44,9 @@ def main() -> int:
     texts = {path: json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n" for path, document in written.items()}
     kinds = [(name, import_module(f"{name}.settings").Settings) for name in ("gateway", *SERVICES)]
     texts |= {ROOT / "docs/settings.md": settings_page(kinds), ROOT / "docs/endpoints.md": endpoints_page()}
+    for name, kind in kinds:
+        readme = ROOT / ("gateway" if name == "gateway" else f"services/{name}") / "README.md"
+        texts[readme] = with_settings(readme.read_text("utf-8"), kind)
     old = [path for path, text in texts.items() if not _same(path, text, write=not check)]
     if check and old:
         print("contracts are old, run make contracts: " + ", ".join(str(path.relative_to(ROOT)) for path in old), file=sys.stderr)

@@ -8,6 +8,7 @@ from gateway.routes import APP, ROUTES, USER, Route
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+_BEGIN, _END = "<!-- settings, by make contracts -->", "<!-- end -->"
 _WHO = {USER: "a person", APP: "an app or a person"}
 
 
@@ -21,6 +22,12 @@ def settings_page(kinds: Iterable[tuple[str, type[BaseSettings]]]) -> str:
     ]
     parts += [_table(f"`{name}`", kind) for name, kind in kinds]
     return "\n".join(parts)
+
+
+def with_settings(readme: str, kind: type[BaseSettings]) -> str:
+    """A README with the table of its part's settings between the two marks."""
+    before, rest = readme.split(_BEGIN)
+    return f"{before}{_BEGIN}\n{_rows(kind)}{_END}{rest.split(_END)[1]}"
 
 
 def endpoints_page() -> str:
@@ -41,8 +48,12 @@ def _endpoint(route: Route) -> str:
 
 
 def _table(title: str, kind: type[BaseSettings]) -> str:
+    return f"## {title}\n\n{_rows(kind)}"
+
+
+def _rows(kind: type[BaseSettings]) -> str:
     prefix = str(kind.model_config.get("env_prefix", ""))
-    rows = [f"## {title}\n", "| variable | default | meaning |", "| --- | --- | --- |"]
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for name, field in kind.model_fields.items():
         default = "**needed**" if field.is_required() else _shown(None if field.default_factory else field.default)
         rows.append(f"| `{prefix}{name.upper()}` | {default} | {field.description or ''} |")

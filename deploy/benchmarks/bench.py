@@ -8,6 +8,8 @@ load begins until a second after it ended where it writes: what a post sets off 
 import argparse
 import asyncio
 import json
+import random
+import secrets
 import sys
 import time
 from collections import Counter
@@ -20,6 +22,10 @@ from running import stack
 from usage import Usage
 
 _FOLLOWERS: Final = 20
+_LOST: Final = 30.0
+"""Seconds after which a post that the search doesn't find counts as lost."""
+_FINDS: Final = 100
+"""How many posts are looked for."""
 _CLIENTS: Final = (1, 8)
 """Connections that send their next request as soon as the last was answered."""
 _FEED: Final = ("gateway", "social api", "postgresql")
@@ -67,6 +73,7 @@ class Bench:
                 )
             await self._scenario("posting, 50 a second", lambda: at_rate(posting, 50, self._seconds), writes=True)
             await self._scenario("start of a POST until it is in a follower's feed", lambda: self._visible(author, reader), writes=True)
+            await self._scenario("start of a POST until the search finds it", lambda: self._findable(author, reader), writes=True)
 
     async def _reading(self, name: str, path: str, who: str) -> None:
         async def send(_: int) -> None:
@@ -103,6 +110,30 @@ class Bench:
             await asyncio.sleep(0.05)
         seen.seconds = time.perf_counter() - started
         return seen
+
+    async def _findable(self, author: str, reader: str) -> Measured:
+        """From the start of a POST until somebody else's search for a word of it finds it; one post at a time, asking every 20 ms.
+
+        The first isn't counted: it waits behind all that was written before.
+        """
+        await self._found(author, reader)
+        seen, started = Measured(), time.perf_counter()
+        while len(seen.times) < _FINDS:
+            await asyncio.sleep(random.uniform(0, 1))  # noqa: S311 - at any moment between two refreshes of the index
+            seen.times.append(await self._found(author, reader))
+        seen.seconds = time.perf_counter() - started
+        return seen
+
+    async def _found(self, author: str, reader: str) -> float:
+        """Write a post and search for it; seconds that it took."""
+        word, begun = f"zq{secrets.token_hex(6)}", time.perf_counter()
+        posted = await self._json("POST", "/api/v1/statuses", author, {"status": f"{_TEXT.format('n')} {word}"})
+        while time.perf_counter() - begun < _LOST:
+            found = await self._json("GET", f"/api/v2/search?q={word}&type=statuses&limit=1", reader)
+            if [status["id"] for status in found["statuses"]] == [posted["id"]]:
+                return time.perf_counter() - begun
+            await asyncio.sleep(0.02)
+        raise SystemExit(f"a post wasn't found within {_LOST:.0f} s")
 
     async def _scenario(self, name: str, measure: Any, *, writes: bool = False) -> Measured:
         before = self._usage.cpu_ms()
