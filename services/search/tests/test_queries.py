@@ -245,6 +245,6 @@ async def test_without_elasticsearch_it_says_so(world: "World", what: str) -> No
 
 @pytest.mark.parametrize("what", ["posts", "accounts", "hashtags"])
 async def test_before_the_first_index_is_made_it_says_so(world: "World", what: str) -> None:
-    await world.index.elastic.indices.delete(index=f"microblog-{what}-v1")
+    await world.index.elastic.indices.delete(index=await world.index_of(what))
     answer = await world.client.get(f"/internal/{what}", params={"q": "tea"})
     assert (answer.status_code, answer.json()["error"]) == (503, "Search is temporarily unavailable")
