@@ -298,10 +298,10 @@ def test_a_post_is_found_with_a_typo_and_translated(stack: Stack, browse: Callab
     def found() -> bool:
         browser.open("/search")
         browser.find("#q").send_keys(word.replace("lantern", "lantren"), Keys.ENTER)
-        return bool(wait_for(lambda: browser.path.startswith("/search?q="), "the answer") and browser.all(".found em"))
+        return bool(wait_for(lambda: browser.path.startswith("/search?q="), "the answer") and browser.all("article mark"))
 
     wait_for(found, "the post to be found with a typo")
-    assert browser.find(".found em").text == word
+    assert browser.find("article mark").text == word
     browser.look("search")
     browser.submit("article.post [formaction*='/translate']")
     assert f"Guten Morgen, hier ist eine {word} für alle" in browser.find(".translation[lang='en']").text

@@ -43,6 +43,36 @@ def test_people_and_hashtags_are_found_by_their_beginning_and_with_typos(stack: 
     wait_for(lambda: tag in [t["name"] for t in author.get("/api/v2/search", q=mistyped, type="hashtags")["hashtags"]], "a tag with a typo")
 
 
+def test_accents_are_forgiven(stack: Stack) -> None:
+    author, word = stack.new_person("author"), secrets.token_hex(4)
+    status = author.write(f"Ein Café in Zürich {word}", language="de")
+    wait_for(lambda: found(author, f"zurich {word}") == [status["id"]], "the post without its accents")
+    assert found(author, f"CAFE Zürich {word}") == [status["id"]]
+
+
+def test_who_does_not_want_to_be_found_by_words_is_not(stack: Stack) -> None:
+    author, reader, word = stack.new_person("author"), stack.new_person("reader"), f"ii{secrets.token_hex(5)}"
+    assert author.client.patch("/api/v1/accounts/update_credentials", json={"indexable": False}).status_code == 200
+    status = author.write(word)
+    wait_for(lambda: found(author, word) == [status["id"]], "the author's own post")
+    assert found(reader, word) == []
+    assert author.client.patch("/api/v1/accounts/update_credentials", json={"indexable": True}).status_code == 200
+    wait_for(lambda: found(reader, word) == [status["id"]], "the post of who lets others find it")
+
+
+def test_pages_repeat_nothing_though_some_posts_are_hidden(stack: Stack) -> None:
+    author, hidden, reader = stack.new_person("author"), stack.new_person("hidden"), stack.new_person("reader")
+    word = f"pp{secrets.token_hex(5)}"
+    shown = {person.write(f"{word} {number}")["id"] for number in range(6) for person in (author, hidden) if person is author or number < 3}
+    wait_for(lambda: len(found(reader, word)) == 9, "all posts")
+    reader.post(f"/api/v1/accounts/{hidden.id}/block")
+    pages = [found(reader, word, limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+    seen = [an_id for page in pages for an_id in page]
+    assert len(seen) == len(set(seen)) == 6
+    assert set(seen) <= shown
+    assert pages[3] == []
+
+
 def test_edits_deletes_and_visibility_are_followed(stack: Stack) -> None:
     author, reader = stack.new_person("author"), stack.new_person("reader")
     first, second = f"aa{secrets.token_hex(5)}", f"bb{secrets.token_hex(5)}"
@@ -69,6 +99,10 @@ def test_without_the_engine_search_says_so_and_catches_up_afterwards(stack: Stac
         status = author.write(word)
         assert author.get("/api/v1/timelines/home")[0]["id"] == status["id"]
         assert author.get("/api/v2/search", q=author.name, type="accounts")["accounts"][0]["id"] == author.id
+        page = author.client.get("/search", params={"q": word, "type": "statuses"})
+        assert (page.status_code, "Search is away at the moment. Everything else works." in page.text) == (503, True)
+        page = author.client.get("/search", params={"q": author.name})
+        assert (page.status_code, "Full-text search is away at the moment" in page.text) == (200, True)
         assert author.client.get("/health/ready").status_code == 503
     finally:
         os.kill(engine, signal.SIGCONT)

@@ -172,12 +172,16 @@ class Backend:
     async def search(
         self, identity: Identity, query: str, kind: str, limit: int, offset: int, extra: list[tuple[str, str]]
     ) -> Answer | Found:
-        """Find people, posts and hashtags: exact and beginnings from `social`, full text with typos forgiven from `search`."""
+        """Find people, posts and hashtags: exact and beginnings from `social`, full text with typos forgiven from `search`.
+
+        What the viewer may not see is left out of a page, which isn't filled up: the next one begins at the offset after it.
+        """
         params = [("q", query), ("type", kind), ("limit", str(limit)), ("offset", str(offset)), *extra]
+        bounds = [(name, value) for name, value in extra if name != "following" and value.isascii() and value.isdigit() and len(value) < 19]
         wants = {name: kind in ("", name) for name in ("accounts", "statuses", "hashtags")}
         exact, posts, people, tags = await asyncio.gather(
             self.services.call("social", "GET", "/internal/find", identity=identity, params=params),
-            self._ask_search(identity, "posts", query, limit * 2, offset, extra) if wants["statuses"] else _nothing(),
+            self._ask_search(identity, "posts", query, limit, offset, bounds) if wants["statuses"] else _nothing(),
             self._ask_search(identity, "accounts", query, limit, offset, []) if wants["accounts"] else _nothing(),
             self._ask_search(identity, "hashtags", query, limit, offset, []) if wants["hashtags"] else _nothing(),
         )
@@ -192,7 +196,7 @@ class Backend:
         known = {account["id"] for account in found["accounts"]}
         strangers = [an_id for an_id in fuzzy if an_id not in known]
         whole = await self.render(identity, [hit["post_id"] for hit in hits], strangers, found=True)
-        seen = [hit for hit in hits if whole["statuses"].get(hit["post_id"], {}).get("version") == hit["version"]][:limit]
+        seen = [hit for hit in hits if whole["statuses"].get(hit["post_id"], {}).get("version") == hit["version"]]
         names = {tag["name"] for tag in found["hashtags"]}
         more_tags = [_tag(hit["name"], self.public_url) for hit in (tags.json()["hits"] if tags.ok else []) if hit["name"] not in names]
         return Found(

@@ -61,6 +61,11 @@ class World:
     async def refresh(self) -> None:
         await self.index.elastic.indices.refresh(index=",".join(map(alias, KINDS)))
 
+    async def index_of(self, kind: str) -> str:
+        """The name of the index behind an alias."""
+        (name,) = await self.index.elastic.indices.get_alias(name=alias(kind))
+        return str(name)
+
     def worker(self, name: str) -> "Worker":
         """The consumers of another worker on the same indices."""
         confirmer = Confirmer(self.index)
@@ -87,7 +92,7 @@ class World:
         """All documents of all indices, with their versions."""
         await self.refresh()
         found = await self.index.elastic.search(index=",".join(map(alias, KINDS)), query={"match_all": {}}, size=1000, version=True)
-        return {f"{hit['_index']}/{hit['_id']}": (hit["_version"], hit["_source"]) for hit in found["hits"]["hits"]}
+        return {f"{hit['_index'].split('-')[1]}/{hit['_id']}": (hit["_version"], hit["_source"]) for hit in found["hits"]["hits"]}
 
 
 @dataclass

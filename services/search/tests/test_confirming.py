@@ -8,7 +8,7 @@ import pytest
 from common.errors import Transient
 from common.testing.plugin import free_port
 from search import confirming
-from search.index import Document, client
+from search.index import Document, alias, client
 
 if TYPE_CHECKING:
     from .conftest import World
@@ -100,19 +100,19 @@ async def test_a_late_event_does_not_take_the_place_of_a_newer_one(world: "World
     await world.confirmer.confirm()
     await world.refresh()
     assert await world.posts("tea") == []
-    assert (await world.everything())["microblog-posts-v1/1"][0] == 2
+    assert (await world.everything())["posts/1"][0] == 2
 
 
 async def test_indices_are_made_once(world: "World") -> None:
     await world.hear(world.post(1, "tea"))
     assert await world.index.prepare() is False
-    await world.index.elastic.indices.delete(index="microblog-posts-v1")
+    await world.index.elastic.indices.delete(index=await world.index_of("posts"))
     assert [await world.index.prepare() for _ in range(2)] == [True, False]
     assert await world.posts("tea") == []
 
 
 async def test_writing_waits_for_an_index_that_is_gone(world: "World") -> None:
-    await world.index.elastic.indices.delete(index="microblog-posts-v1")
+    await world.index.elastic.indices.delete(index=await world.index_of("posts"))
     try:
         with pytest.raises(Transient):
             await world.feeder.apply([world.post(1, "tea")])
@@ -120,5 +120,5 @@ async def test_writing_waits_for_an_index_that_is_gone(world: "World") -> None:
         await world.hear(world.post(1, "tea"))
         assert await world.posts("tea") == [1]
     finally:
-        if not await world.index.elastic.indices.exists_alias(name="microblog-posts"):
-            await world.index.elastic.indices.delete(index="microblog-posts")
+        if not await world.index.elastic.indices.exists_alias(name=alias("posts")):
+            await world.index.elastic.indices.delete(index=alias("posts"))

@@ -114,9 +114,7 @@ async def test_two_workers_and_every_event_twice_come_to_the_same(world: "World"
 
     await world.worker("test-0").consume(*events)
     once = await state()
-    assert sorted(once) == [
-        *("microblog-accounts-v1/1", "microblog-hashtags-v1/tea", "microblog-posts-v1/1", "microblog-posts-v1/2", "microblog-posts-v1/3")
-    ]
+    assert sorted(once) == [*("accounts/1", "hashtags/tea", "posts/1", "posts/2", "posts/3")]
     await world.worker("test-0").consume(*events, *reversed(events))
     assert await state() == once
     await world.index.clear()

@@ -48,6 +48,8 @@ async def shelf(world: "World") -> "World":
         ("nuick", set()),
         ("animals", {1}),
         ("#animals", {1}),
+        ("zebra animals", set()),
+        ("#animals #cats", set()),
         ("from:bob", {1}),
         ("from:@BOB@microblog.example quick", {1}),
         ("from:ada quick", {2}),
@@ -84,6 +86,12 @@ async def test_nothing_typed_finds_nothing(shelf: "World", q: str) -> None:
 async def test_one_accounts_posts_can_be_searched_alone(shelf: "World") -> None:
     assert await shelf.posts("quick", account_id="2") == [1]
     assert await shelf.posts("quick", account_id="9") == []
+
+
+async def test_posts_before_and_after_one_can_be_searched_alone(shelf: "World") -> None:
+    assert await shelf.posts("quick", max_id=2) == [1]
+    assert await shelf.posts("quick", min_id=1) == [2]
+    assert await shelf.posts("quick", min_id=1, max_id=2) == []
 
 
 # Order
@@ -245,6 +253,6 @@ async def test_without_elasticsearch_it_says_so(world: "World", what: str) -> No
 
 @pytest.mark.parametrize("what", ["posts", "accounts", "hashtags"])
 async def test_before_the_first_index_is_made_it_says_so(world: "World", what: str) -> None:
-    await world.index.elastic.indices.delete(index=f"microblog-{what}-v1")
+    await world.index.elastic.indices.delete(index=await world.index_of(what))
     answer = await world.client.get(f"/internal/{what}", params={"q": "tea"})
     assert (answer.status_code, answer.json()["error"]) == (503, "Search is temporarily unavailable")

@@ -13,9 +13,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from common.events import Event, PostState
 from common.testing.plugin import free_port
 from common.topics import dead_letter_topic
-from search import feeding
+from search import feeding, index
 from search.confirming import Confirmer
 from search.feeding import Feeder
+from search.index import KINDS
+from search.rebuilding import rebuild
 from search.worker import create_worker
 
 if TYPE_CHECKING:
@@ -165,6 +167,72 @@ async def test_an_engine_that_came_back_older_is_fed_from_where_it_stopped(
     assert await catch_up(feeder) <= len(reached)
     await world.refresh()
     assert await world.index.reached() == reached
+
+
+@pytest.mark.parametrize("kind", ["posts", "accounts", "hashtags", "progress"])
+async def test_one_index_that_was_lost_is_fed_again_whatever_is_consumed_meanwhile(
+    world: "World", broker: Broker, word: str, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    number = secrets.randbits(40)
+    async with working(broker, monkeypatch):
+        await broker.publish(world.post(number, word, tags=[word]), world.profile(number, word))
+        await eventually(lambda: _is(world.posts(word), [number]))
+        await eventually(lambda: _is(world.accounts(word), [number]))
+    await world.index.elastic.indices.delete(index=await world.index_of(kind))
+    await world.index.prepare()  # by whichever process looks first
+    async with working(broker, monkeypatch):
+        await broker.publish(world.post(number + 1, word), world.profile(number + 1, word))
+        await eventually(lambda: _same(world.posts(word), {number, number + 1}))
+        await eventually(lambda: _same(world.accounts(word), {number, number + 1}))
+        await eventually(lambda: _is(world.hashtags(word), [word]))
+
+
+async def test_a_raised_schema_fills_new_indices_beside_the_old_which_go_a_day_later(
+    world: "World", broker: Broker, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = secrets.randbits(40)
+    async with working(broker, monkeypatch):
+        await broker.publish(world.post(number, word, tags=[word]))
+        await eventually(lambda: _is(world.posts(word), [number]))
+    old = {kind: await world.index_of(kind) for kind in KINDS}
+    monkeypatch.setattr(index, "SCHEMA", index.SCHEMA + 1)
+    try:
+        async with working(broker, monkeypatch):
+            await broker.publish(world.post(number + 1, word))
+            await world.index.prepare()
+            await eventually(lambda: _same(world.posts(word), {number, number + 1}))
+            await eventually(lambda: _is(world.hashtags(word), [word]))
+        assert await world.index.sweep() == []
+        kept = (await world.index.elastic.search(index=old["posts"], query={"term": {"post_id": number}}))["hits"]["hits"]
+        assert [hit["_id"] for hit in kept] == [str(number)]
+        monkeypatch.setattr(index, "_KEPT", -1.0)
+        assert set(old.values()) <= set(await world.index.sweep())
+        assert set(await world.posts(word)) == {number, number + 1}
+    finally:
+        for kind in KINDS:
+            await world.index.elastic.indices.delete(index=await world.index_of(kind))
+
+
+async def test_a_rebuild_leaves_out_what_is_refused_and_keeps_finding_and_hearing_meanwhile(
+    world: "World", broker: Broker, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = secrets.randbits(40)
+    async with working(broker, monkeypatch):
+        await broker.publish(world.post(number, word), world.post(2**63 + number, word), world.post(number + 1, word))
+        await eventually(lambda: _same(world.posts(word), {number, number + 1}))
+        before, written = await world.index_of("posts"), number + 1
+        rebuilding = asyncio.create_task(rebuild(world.index, broker.servers))
+        while not rebuilding.done():
+            assert {number, number + 1} <= set(await world.posts(word, limit=200)), "searches see the old index until the new one is whole"
+            written += 1
+            await broker.publish(world.post(written, word))
+            await asyncio.sleep(0.05)
+        assert (await rebuilding)["posts"] >= 2
+        await eventually(lambda: _same(world.posts(word, limit=200), set(range(number, written + 1))))
+    assert await world.index_of("posts") != before
+    assert await catch_up(new_feeder(world, broker)) >= 0
+    reached = await world.index.reached()
+    assert reached, "after a rebuild nothing needs to be fed again"
 
 
 async def test_what_lost_nothing_is_not_fed_again(world: "World", broker: Broker, word: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from gateway.web import csrf, i18n
 from gateway.web.assets import asset
 from gateway.web.filtering import filtered
 from gateway.web.forms import PageForm
+from gateway.web.marking import marked
 
 _AS_IT_IS: Final[Mapping[str, str]] = MappingProxyType({})
 _MONTH: Final = 30 * 24 * 3600
@@ -40,7 +41,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.globals |= {"asset": asset, "filtered": filtered}
+_environment.globals |= {"asset": asset, "filtered": filtered, "marked": marked}
 
 
 def session_cookie(public_url: str) -> str:

@@ -21,16 +21,28 @@ async def _index(request: Request) -> Index:
 TheIndex = Annotated[Index, Depends(_index)]
 Text = Annotated[str, Query(max_length=500)]
 Limit = Annotated[int, Query(ge=1, le=200)]
+PostId = Annotated[int, Query(ge=0, lt=2**63)]
 Offset = Annotated[int, Query(ge=0, le=_MOST_DEEP)]
 
 
 @router.get("/posts")
-async def posts(index: TheIndex, caller: Caller, q: Text, limit: Limit = 20, offset: Offset = 0, account_id: str = "") -> dict[str, Any]:
+async def posts(
+    index: TheIndex,
+    caller: Caller,
+    q: Text,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    account_id: str = "",
+    max_id: PostId | None = None,
+    min_id: PostId | None = None,
+) -> dict[str, Any]:
     """Posts by words, phrases and operators, best first; 503 without Elasticsearch."""
     query = domain.read(q)
     if query.empty:
         return {"hits": [], "total": 0}
-    return await queries.posts(index, query, limit, offset, {"author_id": account_id} if account_id else {})
+    bounds: list[dict[str, Any]] = [{"term": {"author_id": account_id}}] if account_id else []
+    ids = {name: value for name, value in (("lt", max_id), ("gt", min_id)) if value is not None}
+    return await queries.posts(index, query, limit, offset, [*bounds, {"range": {"post_id": ids}}] if ids else bounds)
 
 
 @router.get("/accounts")

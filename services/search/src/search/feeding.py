@@ -2,6 +2,8 @@
 
 Every so often that place is compared with what the consumer group has committed. An engine that came back with older data (or with none)
 remembers an earlier place than the group: then what is missing is read again, from where the indices stopped, into the same indices.
+Indices that had to be made anew, since one was lost or the schema was raised, are a generation of their own, of which nobody remembers a place:
+they are fed from the topics' beginning, beside what is consumed meanwhile.
 """
 
 import asyncio
@@ -45,6 +47,8 @@ class Feeder:
         self._servers = servers
         self._places: dict[str, int] = {}
         self._noted = float("-inf")
+        self._whole: str | None = None
+        """The generation that this process has compared: until then, a place says nothing about what lies before it."""
         self._began: int | None = int(time.time() * 1000)
 
     async def prepare(self) -> None:
@@ -55,8 +59,8 @@ class Feeder:
         """Look every 15 seconds, and once at the start."""
         while True:
             try:
-                await self._index.prepare()
                 await self.catch_up()
+                await self._sweep()
             except Transient:
                 pass  # consuming waits as well, and says so
             except KafkaError as error:
@@ -64,9 +68,15 @@ class Feeder:
             await asyncio.sleep(_EVERY)
 
     async def catch_up(self) -> int:
-        """Read what lies between what the indices remember and what the group has committed; return how many events that was."""
+        """Make what indices are missing, and read what lies between what they remember and what the group has committed.
+
+        Returns how many events that was. Raises `Transient` while Elasticsearch is away, `aiokafka.errors.KafkaError` while Kafka is.
+        """
+        await self._index.prepare()
+        generation = self._index.generation
         committed = {topic: await self._committed(topic) for topic in SOURCES}
-        await self._note()  # after asking the group, so that what is being consumed meanwhile doesn't look lost
+        if self._whole == generation:
+            await self._note()  # after asking the group, so that what is being consumed meanwhile doesn't look lost
         reached = await self._index.reached() or {}
         consumer = AIOKafkaConsumer(bootstrap_servers=self._servers.split(","), enable_auto_commit=False, auto_offset_reset="earliest")
         await consumer.start()
@@ -80,7 +90,7 @@ class Feeder:
                     sure = await self._sure(consumer, partition, offset)
                     if min(behind, sure) < offset:
                         fed += await self._feed(consumer, partition, min(behind, sure), offset)
-            self._began = None
+            self._began, self._whole = None, generation
         finally:
             await consumer.stop()
         if fed:
@@ -98,11 +108,16 @@ class Feeder:
         """Note how far a partition was fed, at most once a second: a place that is too early only means reading some events again."""
         now = asyncio.get_running_loop().time()
         self._places[place(topic, partition)] = offset
-        if now - self._noted < _NOTED_EVERY:
+        if now - self._noted < _NOTED_EVERY or self._whole != self._index.generation:
             return
         self._noted = now
         with suppress(Transient):  # the next one notes it
             await self._note()
+
+    async def _sweep(self) -> None:
+        gone = await self._index.sweep()
+        if gone:
+            log.info("indices of earlier versions were deleted", extra={"indices": gone})
 
     async def _note(self) -> None:
         places, self._places = self._places, {}

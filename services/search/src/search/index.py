@@ -6,13 +6,16 @@ as a document with `deleted`, since a real deletion is forgotten after a minute 
 
 import asyncio
 import logging
+import re
+import secrets
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from common.errors import Transient, Unavailable
-from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError, TransportError
+from elasticsearch import ApiError, AsyncElasticsearch, BadRequestError, NotFoundError, TransportError
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +24,14 @@ _SHOWN_EVERY: Final = 0.5
 MARKS: Final = ("\ue000", "\ue001")
 """Around what was found, in highlights: signs that no indexed text has, so that everything else in it can be escaped."""
 
-SCHEMA: Final = 1
-"""Part of the indices' names: raise it when a mapping changes, and the worker fills new ones from the topics."""
+SCHEMA: Final = 2
+"""Part of all names: raise it when a mapping or the analysis changes, and the worker fills new indices from the topics.
+
+Processes of the version before go on with theirs meanwhile, and after a step back, too: they are deleted a day later.
+"""
+
+_KEPT: Final = 24 * 3600.0
+_EARLIER: Final = re.compile(r"microblog-[a-z]+-v?(\d+)(?:-.*)?")
 
 _TEXT: Final[dict[str, Any]] = {"type": "text", "analyzer": "words"}
 _ANALYSIS: Final[dict[str, Any]] = {
@@ -61,6 +70,7 @@ _MAPPINGS: Final[dict[str, dict[str, Any]]] = {
     },
     "progress": {
         "offset": {"type": "long"},
+        "generation": {"type": "keyword"},
     },
 }
 KINDS: Final = tuple(_MAPPINGS)
@@ -78,7 +88,7 @@ class Document:
 
 def alias(kind: str) -> str:
     """The name under which an index is read and written."""
-    return f"microblog-{kind}"
+    return f"microblog-{kind}-{SCHEMA}"
 
 
 def client(url: str, api_key: str | None) -> AsyncElasticsearch:
@@ -95,6 +105,8 @@ class Index:
 
     def __init__(self, elastic: AsyncElasticsearch, replicas: int = 0) -> None:
         self.elastic = elastic
+        self.generation = ""
+        """Which indices these are, as `prepare` saw it last: another once any of them had to be made anew, the same after a rebuild."""
         self._replicas = replicas
         self._unseen: set[str] = set()
 
@@ -108,6 +120,7 @@ class Index:
                         await self.elastic.indices.delete(index=alias(kind))
                     await self._create(kind)
                     made = True
+            self.generation = "+".join((await self._made()).values())
         except (TransportError, ApiError) as error:
             raise Transient(f"Elasticsearch: {type(error).__name__}") from error
         return made
@@ -115,13 +128,29 @@ class Index:
     async def clear(self) -> None:
         """Begin anew: empty indices behind the same names."""
         for kind in KINDS:
-            await self.elastic.indices.delete(index=f"{alias(kind)}-v{SCHEMA}", ignore_unavailable=True)
-            await self._create(kind)
+            known = await self.elastic.indices.exists_alias(name=alias(kind))
+            for name in await self.elastic.indices.get_alias(name=alias(kind)) if known else ():
+                await self.elastic.indices.delete(index=name)
+        await self.prepare()
+
+    async def sweep(self) -> list[str]:
+        """Delete indices of earlier schemas once these are a day old; return what is gone. Raises `Transient`."""
+        try:
+            if min(int(made.split(".")[0]) for made in (await self._made()).values()) > time.time() - _KEPT:
+                return []
+            known = await self.elastic.indices.get_alias(name="microblog-*")
+            old = [name for name in known if (found := _EARLIER.fullmatch(name)) and int(found[1]) < SCHEMA]
+            if old:
+                await self.elastic.indices.delete(index=",".join(old))
+        except (TransportError, ApiError) as error:
+            raise Transient(f"Elasticsearch: {type(error).__name__}") from error
+        return old
 
     async def put(self, documents: Sequence[Document], into: Mapping[str, str] | None = None) -> None:
         """Write documents in one request, each unless a newer version is there; into other indices of their kinds if `into` names some.
 
-        Raises `Transient` while the server is away or busy (then some may have been written), `Refused` for what it will never take.
+        Raises `Transient` while the server is away or busy (then some may have been written), `Refused` for what it will never take
+        (then all the others were written).
         """
         if not documents:
             return
@@ -139,12 +168,14 @@ class Index:
         if not into:
             self._unseen |= {alias(document.kind) for document in documents}
 
-    async def begin_anew(self, kinds: Sequence[str], suffix: str) -> dict[str, str]:
+    async def begin_anew(self, kinds: Sequence[str]) -> dict[str, str]:
         """Make an empty index of each kind beside the one in use; return their names by kind. Raises `Transient`."""
-        made = {kind: f"{alias(kind)}-v{SCHEMA}-{suffix}" for kind in kinds}
+        made: dict[str, str] = {}
         try:
-            for kind, name in made.items():
-                await self.elastic.indices.create(index=name, settings=self._settings(), mappings=_mappings(kind))
+            generations = await self._made()
+            for kind in kinds:
+                made[kind] = f"{alias(kind)}-{_token()}"
+                await self._create_index(kind, made[kind], generations[kind])
         except (TransportError, ApiError) as error:
             raise Transient(f"Elasticsearch: {type(error).__name__}") from error
         return made
@@ -152,6 +183,7 @@ class Index:
     async def take_over(self, fresh: Mapping[str, str]) -> None:
         """Let the names mean these indices from now on, in one step, and delete the ones that they meant before. Raises `Transient`."""
         try:
+            await self.elastic.indices.refresh(index=",".join(fresh.values()))  # or searches find nothing in them at first
             old = [name for kind in fresh for name in await self.elastic.indices.get_alias(name=alias(kind))]
             removed = [{"remove": {"index": name, "alias": "*"}} for name in old]
             await self.elastic.indices.update_aliases(
@@ -188,10 +220,10 @@ class Index:
         return [d for d, told in zip(documents, found["docs"], strict=True) if not told.get("found") or told["_version"] < d.version]
 
     async def reached(self) -> dict[str, int] | None:
-        """Up to which offset the indices were fed, by `topic/partition`; None when that was lost."""
+        """Up to which offset the indices of this generation were fed, by `topic/partition`; None when that was lost."""
         try:
             await self.elastic.indices.refresh(index=alias("progress"))  # a search sees what was written before the last refresh
-            found = await self.elastic.search(index=alias("progress"), query={"match_all": {}}, size=1000)
+            found = await self.elastic.search(index=alias("progress"), query={"term": {"generation": self.generation}}, size=1000)
         except NotFoundError:
             return None
         except (TransportError, ApiError) as error:
@@ -200,8 +232,9 @@ class Index:
 
     async def remember(self, place: str, offset: int) -> None:
         """Note that a partition was fed up to an offset; it may go back, when the broker lost its data."""
+        told = {"offset": offset, "generation": self.generation}
         try:
-            await self.elastic.index(index=alias("progress"), id=place, document={"offset": offset}, require_alias=True)
+            await self.elastic.index(index=alias("progress"), id=place, document=told, require_alias=True)
         except (TransportError, ApiError) as error:
             raise Transient(f"Elasticsearch: {type(error).__name__}") from error
 
@@ -228,13 +261,23 @@ class Index:
         return None
 
     async def _create(self, kind: str) -> None:
-        name = f"{alias(kind)}-v{SCHEMA}"
-        if not await self.elastic.indices.exists(index=name):
-            await self.elastic.indices.create(index=name, settings=self._settings(), mappings=_mappings(kind))
-        known = await self.elastic.indices.exists_alias(name=alias(kind))
-        old: Any = await self.elastic.indices.get_alias(name=alias(kind)) if known else {}
-        actions: list[dict[str, Any]] = [{"remove": {"index": index, "alias": alias(kind)}} for index in old if index != name]
-        await self.elastic.indices.update_aliases(actions=[*actions, {"add": {"index": name, "alias": alias(kind)}}])
+        name = f"{alias(kind)}-first"  # the same for whoever else finds it missing
+        try:
+            await self._create_index(kind, name, _token())
+        except BadRequestError as error:
+            if error.error != "resource_already_exists_exception":
+                raise
+        await self.elastic.indices.update_aliases(actions=[{"add": {"index": name, "alias": alias(kind)}}])
+
+    async def _create_index(self, kind: str, name: str, made: str) -> None:
+        mappings = {"dynamic": "strict", "properties": _MAPPINGS[kind], "_meta": {"made": made}}
+        await self.elastic.indices.create(index=name, settings=self._settings(), mappings=mappings)
+
+    async def _made(self) -> dict[str, str]:
+        """When each index was first made, and a token that tells it from another of the same second, by kind."""
+        found = await self.elastic.indices.get_mapping(index=",".join(alias(kind) for kind in KINDS))
+        made = {name.removeprefix("microblog-").split("-")[0]: told["mappings"]["_meta"]["made"] for name, told in found.items()}
+        return {kind: made[kind] for kind in KINDS}
 
     def _settings(self) -> dict[str, Any]:
         return {"number_of_shards": 1, "number_of_replicas": self._replicas, "analysis": _ANALYSIS, "refresh_interval": "1s"}
@@ -250,8 +293,8 @@ def _check(items: Sequence[Mapping[str, Any]]) -> None:
         raise Refused(f"{wrong[0]['_index']}/{wrong[0]['_id']}: {wrong[0].get('error', {}).get('type', wrong[0]['status'])}")
 
 
-def _mappings(kind: str) -> dict[str, Any]:
-    return {"dynamic": "strict", "properties": _MAPPINGS[kind]}
+def _token() -> str:
+    return f"{int(time.time())}.{secrets.token_hex(4)}"
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -19,10 +19,10 @@ _BEST_THEN_KNOWN: Final[list[str | dict[str, str]]] = ["_score", {"followers": "
 _FUZZY: Final[dict[str, Any]] = {"fuzziness": "AUTO", "prefix_length": 1, "max_expansions": 50}
 
 
-async def posts(index: Index, query: Query, limit: int, offset: int, bounds: dict[str, str]) -> dict[str, Any]:
+async def posts(index: Index, query: Query, limit: int, offset: int, bounds: list[dict[str, Any]]) -> dict[str, Any]:
     """Ids and versions of posts, best first, with highlights as safe HTML. Raises `Unavailable`.
 
-    `bounds` are Elasticsearch filters by field, such as `author_id`.
+    `bounds` are Elasticsearch filters that hold beside the query.
     """
     wanted = _wanted(query, bounds)
     marks: dict[str, Any] = {
@@ -90,7 +90,7 @@ async def hashtags(index: Index, text: str, limit: int, offset: int) -> dict[str
     return {"hits": [{"name": name} for name in names if name in used]}
 
 
-def _wanted(query: Query, bounds: dict[str, str]) -> dict[str, Any]:
+def _wanted(query: Query, bounds: list[dict[str, Any]]) -> dict[str, Any]:
     must: list[dict[str, Any]] = [{"match_phrase": {"text": phrase}} for phrase in query.phrases]
     if query.words:
         tags = re.findall(r"#?(\w+)", query.words.lower())
@@ -101,13 +101,13 @@ def _wanted(query: Query, bounds: dict[str, str]) -> dict[str, Any]:
                         {"match_phrase": {"text": {"query": query.words, "slop": 2, "boost": 4}}},
                         {"match": {"text": {"query": query.words, "operator": "and", "boost": 3}}},
                         {"match": {"text": {"query": query.words, "operator": "and", **_FUZZY}}},
-                        {"terms": {"tags": tags, "boost": 2}},
+                        *([_tagged(tags)] if tags else []),
                     ],
                     "minimum_should_match": 1,
                 }
             }
         )
-    filters: list[dict[str, Any]] = [{"term": {"deleted": False}}, *({"term": {name: value}} for name, value in bounds.items())]
+    filters: list[dict[str, Any]] = [{"term": {"deleted": False}}, *bounds]
     if query.author:
         filters.append({"term": {"username": query.author}})
     if query.language:
@@ -119,6 +119,11 @@ def _wanted(query: Query, bounds: dict[str, str]) -> dict[str, Any]:
     if query.before or query.after:
         filters.append({"range": {"created_at": {k: v for k, v in (("lt", query.before), ("gte", query.after)) if v}}})
     return {"bool": {"must": must or [{"match_all": {}}], "filter": filters}}
+
+
+def _tagged(tags: list[str]) -> dict[str, Any]:
+    """Every word is a hashtag of the post."""
+    return {"constant_score": {"filter": {"bool": {"filter": [{"term": {"tags": tag}} for tag in tags]}}, "boost": 2}}
 
 
 def _fresh_first(wanted: dict[str, Any]) -> dict[str, Any]:
