@@ -166,7 +166,7 @@ def part(names: set[str]) -> Community:
 def load(stack: Stack, state: Path, community: Community) -> dict[str, Person]:
     """Everybody as they are after it."""
     said: list[str] = []
-    loader = Loader(stack.url, lambda address: [text for _, text, _ in stack.mails_to(address)], state, said.append, community)
+    loader = Loader(stack.url, lambda address: [mail.text for mail in stack.mails_to(address)], state, said.append, community)
     asyncio.run(loader.load())
     assert len(said) == Loader.steps(community)
     people = {name: Person(name, token, stack.client(token)) for name, token in json.loads(state.read_text()).items()}

@@ -153,15 +153,14 @@ def _each_post_was_translated_ahead(own_bed: Bed, author: Person, reader: Person
     def given() -> Counter[str]:
         return Counter(number[1] for text in own_bed.translator.seen if (number := re.search(rf"number (\d+) for .*{word}", text)))
 
-    def all_given() -> bool:
+    def done() -> bool:
         # What a killed process had taken is free after a minute, which passes at once for what no living one can hold any more.
         taken = "not_before BETWEEN now() AND now() + interval '45 seconds'"
         run(own_bed.stack, "translate", f"UPDATE jobs SET not_before = now() WHERE {taken}", "NOTIFY jobs")
-        return given().keys() == numbers
+        return given().keys() == numbers and run(own_bed.stack, "translate", "SELECT count(*) FROM jobs") == [(0,)]
 
     numbers = {text.split()[1] for text in expected.values()}
-    wait_for(all_given, "all posts to be translated ahead", 60)
-    wait_for(lambda: run(own_bed.stack, "translate", "SELECT count(*) FROM jobs") == [(0,)], "what was planned to be done")
+    wait_for(done, "all posts to be translated ahead", 60)
     sent = given()
     assert sum(sent.values()) - len(sent) <= kills
     for status_id, text in expected.items():
