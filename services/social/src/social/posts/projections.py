@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from social import notices
 from social.conversations.projections import refresh
+from social.erasing import keep_erasers_out
 from social.feeds import fanout
 from social.feeds.filling import remove_untagged
 from social.polls.commands import drop_void_votes, keep_poll
@@ -59,6 +60,8 @@ async def unknown(connection: Connection, posts: Sequence[PostState]) -> list[Po
 
 async def apply_post(session: AsyncSession, post: PostState, public_url: str) -> bool:
     """Keep the newest version of a post and do what follows from it; True if this one was new, False (and nothing done) otherwise."""
+    if post.version > 1:
+        await keep_erasers_out(session)
     kept = await keep_post(session, post, public_url)
     if kept is None:
         return False

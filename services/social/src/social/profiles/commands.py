@@ -12,6 +12,7 @@ from common.markdown import render
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from social.erasing import erase_alone
 from social.feeds.returning import open_feed
 from social.polls.commands import forget_votes
 from social.profiles import domain
@@ -78,6 +79,8 @@ async def apply_account(session: AsyncSession, account: AccountState, public_url
         "account_version": account.version,
         "bot": account.bot,
     }
+    if account.deleted:
+        await erase_alone(session)
     row = (await session.execute(_UPSERT, values)).first()
     if row is None:
         return False
