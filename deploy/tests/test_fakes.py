@@ -135,6 +135,10 @@ def test_texts_are_translated_in_order_and_metered(translator: FakeTranslator, t
         ({"headers": {"Ocp-Apim-Subscription-Key": "wrong"}}, 401, 401000),
         ({"params": {"api-version": "2.0", "to": "de"}}, 400, 400021),
         ({"params": {"to": "xx"}}, 400, 400036),
+        ({"params": {"to": "zh"}}, 400, 400036),
+        ({"params": {"to": "de", "from": "zh"}}, 400, 400035),
+        ({"json": [{"Text": "x"}] * 1001}, 400, 400072),
+        ({"json": [{"Text": "x" * 25_001}] * 2}, 400, 400077),
         ({"json": {"Text": "tea"}}, 400, 400074),
         ({"json": [{"text": "tea"}]}, 400, 400074),
     ],
@@ -147,13 +151,31 @@ def test_what_is_asked_wrongly_is_refused_and_not_counted(
     assert translator.calls == 0
 
 
-@pytest.mark.parametrize(("mode", "status", "code"), [("error", 500, 500000), ("limited", 429, 429001), ("quota", 403, 403001)])
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("<p>tea <em>and</em><br>cake</p>", "<p>[de] tea <em>[de] and</em><br>[de] cake</p>"),
+        ('<p>see <a href="https://x.example">this</a></p>', '<p>[de] see <a href="https://x.example">[de] this</a></p>'),
+        ('<b class="notranslate">a <i>b</i><br>c</b> d', '<b class="notranslate">a <i>b</i><br>c</b> [de] d'),
+        ('<i translate="no">a</i> <b class="notranslated">b</b>', '<i translate="no">a</i> <b class="notranslated">[de] b</b>'),
+        ("1 &lt; 2", "[de] 1 &lt; 2"),
+    ],
+)
+def test_all_is_changed_but_tags_and_what_is_marked(translate: httpx.Client, text: str, made: str) -> None:
+    answer = translate.post("/translate", params={"to": "de"}, json=[{"Text": text}])
+    assert answer.json()[0]["translations"][0]["text"] == made
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "code"), [("error", 500, 500000), ("limited", 429, 429001), ("away", 503, 503000), ("quota", 403, 403001)]
+)
 def test_the_translator_fails_as_it_is_told_to(
     translator: FakeTranslator, translate: httpx.Client, mode: str, status: int, code: int
 ) -> None:
-    translator.mode = mode
+    translator.mode, translator.retry_after = mode, "7"
     answer = translate.post("/translate", params={"to": "de"}, json=[{"Text": "tea"}])
     assert (answer.status_code, answer.json()["error"]["code"], translator.calls) == (status, code, 1)
+    assert answer.headers.get("retry-after") == ("7" if status in (429, 503) else None)
 
 
 def test_the_translator_can_be_slow_broken_or_hostile(translator: FakeTranslator, translate: httpx.Client) -> None:
@@ -161,7 +183,9 @@ def test_the_translator_can_be_slow_broken_or_hostile(translator: FakeTranslator
         return translate.post("/translate", params={"to": "de"}, json=[{"Text": "tea"}], **more)
 
     translator.mode = "hostile"
-    assert "<script>" in ask().json()[0]["translations"][0]["text"]
+    hostile = ask().json()[0]["translations"][0]["text"]
+    assert "<script>" in hostile
+    assert "evil.example" in hostile
     translator.mode = "broken"
     with pytest.raises(ValueError, match="Expecting value"):
         ask().json()

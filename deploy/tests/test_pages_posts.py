@@ -180,7 +180,7 @@ def test_a_post_is_translated_for_readers_of_another_language(stack: Stack, brow
     status = author.write(text, language="de")
     path, browser = f"/@{author.name}/{status['id']}", browse(reader)
     made = stack.submit(browser, path, f"{path}/translate#post-{status['id']}")
-    assert f"[en] <p>{text}</p>" in made.text
+    assert f"<p>[en] {text}</p>" in made.text
     assert "Translated from German by microsoft" in words(made)
     assert f'lang="de" dir="auto"><p>{text}</p>' in made.text
     stack.submit(browser, "/", "/language", language="de")

@@ -21,7 +21,7 @@ def test_a_post_is_translated_once_and_then_remembered(stack: Stack, translator:
     before = translator.calls
     for _ in range(2):
         made = reader.post(f"/api/v1/statuses/{status['id']}/translate", lang="de")
-    assert made["content"] == f"[de] <p><strong>{words}</strong></p>"
+    assert made["content"] == f"<p><strong>[de] {words}</strong></p>"
     assert (made["language"], made["detected_source_language"], made["provider"]) == ("de", "en", "microsoft")
     assert translator.calls == before + 1
 

@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from common.markdown import render
+from common.markdown import bare, render
 
 URL = "https://microblog.example"
 
@@ -75,3 +75,8 @@ def test_hostile_nesting_ends(text: str) -> None:
     started = time.process_time()
     render(text, URL)
     assert time.process_time() - started < 10  # far above the usual tenths of a second; it guards against quadratic growth
+
+
+def test_bare_html_has_its_markup_and_marks_and_no_address() -> None:
+    told = '<p class="x" id="a"><a id="k1" href="//evil" class="mention" rel="tag">y</a><script>z</script><ol start="3"><li>1</li></ol>'
+    assert bare(told) == '<p id="a"><a id="k1">y</a></p><ol start="3"><li>1</li></ol>'

@@ -25,7 +25,7 @@ async def test_a_new_post_is_ready_in_the_languages_that_readers_asked_for(world
     await world.translate_ahead()
     assert {target for target, words in await world.kept() if "news" in words} == {"de", "fr"}
     asked = world.provider.calls
-    assert (await world.read(post))["content"] == "[de] <p>news</p>"
+    assert (await world.read(post))["content"] == "<p>[de] news</p>"
     assert world.provider.calls == asked
 
 
@@ -35,7 +35,7 @@ async def test_an_edit_is_made_ready_again(world: "World") -> None:
     await world.translate_ahead()
     await world.edit(post, html="<p>better</p>")
     await world.translate_ahead()
-    assert [words for _, words in await world.kept()] == ["[de] <p>better</p>", "[de] <p>hello</p>"]
+    assert [words for _, words in await world.kept()] == ["<p>[de] better</p>", "<p>[de] hello</p>"]
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ async def test_what_a_provider_fails_at_is_tried_again_in_a_minute_and_for_a_day
     assert await world.value("SELECT count(*) FROM jobs WHERE not_before > now() + interval '50 seconds'") == 1
     world.provider.mode = "ok"
     await world.translate_ahead()
-    assert [words for _, words in await world.kept()] == ["[de] <p>hello</p>", "[de] <p>more</p>"]
+    assert [words for _, words in await world.kept()] == ["<p>[de] hello</p>", "<p>[de] more</p>"]
     await world.value("UPDATE jobs SET not_before = now()")
     await world.translate_ahead()
     assert await world.value("SELECT count(*) FROM jobs") == 0
-    assert "[de] <p>news</p>" in [words for _, words in await world.kept()]
+    assert "<p>[de] news</p>" in [words for _, words in await world.kept()]
     await world.post("<p>old</p>")
     await world.value("UPDATE jobs SET added_at = now() - interval '25 hours'")
     world.provider.mode = "error"
@@ -122,7 +122,7 @@ async def test_a_job_outlives_the_process_that_took_it(world: "World", monkeypat
     await world.value("UPDATE jobs SET not_before = now()")
     await world.edit(post, html="<p>better</p>")
     await world.translate_ahead()
-    assert "[de] <p>better</p>" in [words for _, words in await world.kept()]
+    assert "<p>[de] better</p>" in [words for _, words in await world.kept()]
     assert await world.value("SELECT count(*) FROM jobs") == 0
 
 
@@ -140,7 +140,7 @@ async def test_what_is_planned_anew_while_it_is_translated_is_translated_again(w
     with monkeypatch.context() as patched:
         patched.setattr(world.app.state.translations, "translate", edited_meanwhile)
         await world.translate_ahead()
-    assert "[de] <p>better</p>" in [words for _, words in await world.kept()]
+    assert "<p>[de] better</p>" in [words for _, words in await world.kept()]
 
 
 async def test_two_workers_share_the_jobs(world: "World") -> None:

@@ -29,7 +29,7 @@ async def test_a_post_is_translated_with_its_warning_and_its_captions(world: "Wo
     pictures = [world.picture(7, "Tom & Jerry"), world.picture(8, "")]
     post = await world.post("<p>hello <code>x = 1</code></p>", spoiler="1 < 2", media=pictures)
     assert await world.read(post, version=1) == {
-        "content": "[de] <p>hello <code>x = 1</code></p>",
+        "content": "<p>[de] hello <code>x = 1</code></p>",
         "spoiler_text": "[de] 1 < 2",
         "language": "de",
         "detected_source_language": "en",
@@ -38,7 +38,7 @@ async def test_a_post_is_translated_with_its_warning_and_its_captions(world: "Wo
         "poll": None,
     }
     assert world.provider.calls == 1
-    assert any('<code class="notranslate" translate="no">x = 1</code>' in told for told in world.provider.seen)
+    assert world.provider.seen[0] == '<p>hello <code id="k0" class="notranslate">x = 1</code></p>'
 
 
 async def test_a_poll_is_translated_answer_by_answer(world: "World") -> None:
@@ -174,7 +174,7 @@ async def test_a_version_that_is_on_its_way_is_waited_for(world: "World") -> Non
     asked = asyncio.create_task(world.ask(post, version=2))
     await world.edit(post, html="<p>better</p>")
     answer = await asked
-    assert (answer.status_code, answer.json()["content"]) == (200, "[de] <p>better</p>")
+    assert (answer.status_code, answer.json()["content"]) == (200, "<p>[de] better</p>")
 
 
 # Languages
@@ -203,3 +203,16 @@ async def test_a_provider_that_cant_tell_its_languages_has_none(stranger: "World
         world = await stranger.serve(MICROSOFT_ENDPOINT=address)
         answer = await world.client.get("/api/v1/instance/translation_languages")
     assert (answer.status_code, answer.json()) == (200, {})
+
+
+@pytest.mark.parametrize("mode", ["ok", "hostile"])
+async def test_whom_a_post_names_and_where_it_links_stays_whatever_the_provider_makes_of_it(world: "World", mode: str) -> None:
+    mention = '<span class="h-card"><a href="https://m.example/@ada" class="u-url mention">@<span>ada</span></a></span>'
+    link = '<a href="https://x.example" rel="nofollow ugc noopener noreferrer">'
+    world.provider.mode = mode
+    post = await world.post(f"<p>{mention} look {link}here</a></p>", spoiler="for @ada")
+    for _ in range(2):
+        made = await world.read(post)
+        assert f"{mention} [de] look {link}[de] here</a>" in made["content"]
+        assert made["content"].count("href") == 2
+        assert made["spoiler_text"].endswith("for @ada")

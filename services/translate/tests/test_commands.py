@@ -48,7 +48,7 @@ async def test_what_another_provider_made_is_not_given(stranger: "World") -> Non
     post = await world.post()
     await world.read(post)
     await world.value("UPDATE translations SET provider = 'another', translated = 'worse'")
-    assert (await world.read(post))["content"] == "[de] <p>hello</p>"
+    assert (await world.read(post))["content"] == "<p>[de] hello</p>"
     assert world.provider.calls == 2
     await world.serve(PROVIDER="none")
     assert (await world.ask(post)).status_code == 503
@@ -78,7 +78,7 @@ async def test_an_edit_drops_what_is_stale_and_nothing_else(world: "World") -> N
     edited = await world.edit(post, html="<p>better</p>")
     assert await world.kept() == [("de", "[de] a cat"), ("de", "[de] careful")]
     world.provider.seen.clear()
-    assert (await world.read(edited, version=2))["content"] == "[de] <p>better</p>"
+    assert (await world.read(edited, version=2))["content"] == "<p>[de] better</p>"
     assert world.provider.seen == ["<p>better</p>"]
     assert (await world.ask(edited, version=1)).status_code == 404
 
@@ -106,7 +106,7 @@ async def test_events_twice_and_late_change_nothing(world: "World") -> None:
     await world.read(second, version=2)
     await world.consume(first, second)
     assert await world.apply(first, second) == [False, False]
-    assert await world.kept() == [("de", "[de] <p>better</p>")]
+    assert await world.kept() == [("de", "<p>[de] better</p>")]
     gone = second.model_copy(update={"version": 3, "deleted": True, "html": ""})
     await world.consume(gone, second, first, gone)
     assert (await world.ask(second)).status_code == 404

@@ -18,7 +18,7 @@ from common.addresses import profile_url, tag_url
 
 HASHTAG: Final = r"(?=[^\W\d_]|\w*[^\W\d])\w{1,100}"
 """What stands behind the sign, as a regular expression: letters, digits and `_`, not only digits."""
-_MENTION_OR_TAG: Final = re.compile(
+MENTION_OR_TAG: Final = re.compile(
     rf"(?<![\w/@#&])(?:@(?P<name>[A-Za-z0-9_]{{1,30}})(?:@(?P<host>[A-Za-z0-9.:-]+[A-Za-z0-9]))?(?![\w@])|[#＃](?P<tag>{HASHTAG}))"
 )
 _TAGS: Final = {"p", "br", "a", "span", "del", "s", "pre", "code", "em", "strong", "ul", "ol", "li", "blockquote"}
@@ -66,9 +66,19 @@ def sanitise(markup: str) -> str:
     )
 
 
+def bare(markup: str) -> str:
+    """The same without any address or class: for HTML whose links its reader puts back, each by the `id` that it marked it with."""
+    return nh3.clean(markup, tags=_TAGS, attributes={"*": {"id"}, "ol": {"start"}}, link_rel=None)
+
+
+def words_of(markup: str) -> str:
+    """The words of HTML without its tags, escaped and with all their space."""
+    return nh3.clean(markup, tags=set())
+
+
 def sanitise_text(markup: str) -> str:
     """Let only words through, escaped as HTML: for what isn't shown as HTML at all, such as the translation of a content warning."""
-    return nh3.clean(markup, tags=set()).strip()
+    return words_of(markup).strip()
 
 
 def _force_rel(element: str, attribute: str, value: str) -> str | None:
@@ -99,7 +109,7 @@ def _link_names(state: StateCore) -> None:
 
 def _split(token: Token, found: _Found) -> Iterator[Token]:
     text, position = token.content, 0
-    for match in _MENTION_OR_TAG.finditer(text):
+    for match in MENTION_OR_TAG.finditer(text):
         markup = _mention(match, found) if match["name"] else _hashtag(match["tag"], found)
         if markup is None:
             continue

@@ -1,19 +1,18 @@
 """Translating a post: from the cache, or by the provider, within the day's budget."""
 
 import asyncio
-import html
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from common.db import Database
 from common.errors import NotFound
-from common.markdown import sanitise, sanitise_text
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from translate.domain import AnswerLost, BudgetSpent, CannotTranslate, check_target, text_hash
-from translate.providers import Translated, Translator, code_untouched
+from translate.markup import marked, marked_words
+from translate.providers import Translated, Translator
 
 _PATIENCE: Final = 2.0
 
@@ -102,12 +101,10 @@ class Translations:
             known, detected = await self._cached(session, texts, language, target)
         missing = {part: text for part, text in texts.items() if part not in known}
         if missing:
-            made = await self._paid(_as_html(missing), source.language, target, ahead=ahead)
+            sent = {part: marked(words) if part == "html" else marked_words(words) for part, words in missing.items()}
+            made = await self._paid([one.sent for one in sent.values()], source.language, target, ahead=ahead)
             detected = made.detected or detected
-            clean = {
-                part: sanitise(given) if part == "html" else sanitise_text(given) for part, given in zip(missing, made.texts, strict=True)
-            }
-            known |= clean
+            known |= {part: one.restored(given) for (part, one), given in zip(sent.items(), made.texts, strict=True)}
         async with self._database.transaction() as session:
             if not ahead:
                 await session.execute(_WISH, {"author": source.author_id, "language": target})
@@ -159,8 +156,3 @@ class Translations:
                 async with self._database.transaction() as session:
                     await session.execute(_CORRECT, {"day": day, "characters": difference, "ahead": difference if ahead else 0})
         return made
-
-
-def _as_html(texts: dict[str, str]) -> list[str]:
-    """What the provider gets: the post as it is but for its code, plain texts with their signs escaped."""
-    return [code_untouched(words) if part == "html" else html.escape(words, quote=False) for part, words in texts.items()]

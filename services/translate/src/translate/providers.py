@@ -144,8 +144,3 @@ class Microsoft:
             self._closed_until = time.monotonic() + _OPEN_FOR
             self._failures = 0
         return AnswerLost() if lost else ProviderFailed()
-
-
-def code_untouched(html: str) -> str:
-    """Mark code so that the provider leaves it alone."""
-    return html.replace("<code>", '<code class="notranslate" translate="no">').replace("<pre>", '<pre class="notranslate" translate="no">')
