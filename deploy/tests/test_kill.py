@@ -165,7 +165,7 @@ def _each_post_was_translated_ahead(own_bed: Bed, author: Person, reader: Person
     assert sum(sent.values()) - len(sent) <= kills
     for status_id, text in expected.items():
         made = reader.post(f"/api/v1/statuses/{status_id}/translate", lang="de")["content"]
-        assert made.startswith("[de]")
+        assert made.startswith("<p>[de] ")
         assert f"{' '.join(text.split()[:3])} " in made
     assert given() == sent, "what was translated ahead was asked of the provider again"
 
