@@ -2,10 +2,12 @@
 
 import html
 import re
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from common.events import PollState
 from common.testing.plugin import free_port
 from search.index import client
 
@@ -70,6 +72,14 @@ async def test_posts_are_found_by_what_they_say(shelf: "World", q: str, found: s
     assert ({int(hit["post_id"]) for hit in told["hits"]}, told["total"]) == (found, len(found))
 
 
+async def test_posts_are_found_by_what_they_have(world: "World") -> None:
+    poll = PollState(options=["tea", "coffee"], expires_at=datetime.now(UTC))
+    await world.hear(
+        world.post(1, "which?", poll=poll), world.post(2, "see https://microblog.example"), world.post(3, "https", captions=["a cup"])
+    )
+    assert [await world.posts(f"has:{what}") for what in ("poll", "link", "media")] == [[1], [2], [3]]
+
+
 async def test_days_bound_from_their_beginning_and_to_before_it(world: "World") -> None:
     for number, said in enumerate(("2026-01-30T23:59:59Z", "2026-01-31T00:00:00Z", "2026-01-31T23:59:59Z", "2026-02-01T00:00:00Z"), 1):
         await world.hear(world.post(number, created_at=said))
@@ -131,6 +141,54 @@ async def test_pages_follow_each_other_without_gaps(world: "World") -> None:
 async def test_a_page_out_of_bounds_is_refused(world: "World", what: str, bounds: dict[str, Any]) -> None:
     answer = await world.client.get(f"/internal/{what}", params={"q": "tea", **bounds})
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "q"),
+    [
+        ("Two gardens by the river", "en", "gardening"),
+        ("Two gardens by the river", "en", "garden rivers"),
+        ("Zwei Häuser am Fluss", "de", "haus"),
+        ("Zwei Häuser am Fluss", "de", "Flusses"),
+        ("Cantamos canciones", "es", "cancion"),
+        ("我喜欢东京的夏天", "zh", "东京"),
+        ("我喜欢东京的夏天", "zh", "夏天 东京"),
+        ("今日は図書館で本を読んだ", "ja", "図書館"),
+        ("カタカナの言葉", "ja", "ｶﾀｶﾅ"),
+        ("猫がいる", "ja", "猫"),
+        ("서울에서 만나요", "ko", "서울"),
+        ("How do I bake bread", "en", "the bread"),
+        ("the who", "en", "the who"),
+        ("iPhone15を買う", "ja", "iphone15"),
+        ("Deploying Kubernetes", "en", "kubernets"),
+        ("Deploying Kubernetes", "en", "deploy kubernets"),
+    ],
+)
+async def test_words_are_found_in_other_forms_and_scripts(world: "World", said: str, language: str, q: str) -> None:
+    await world.hear(world.post(1, said, language=language), world.post(2, "something else", language=language))
+    assert await world.posts(q) == [1]
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "q"),
+    [
+        ("京都の東", "ja", "東京"),
+        ("Jardins au bord", "fr", "jardinier"),
+        ("Two gardens", "en", '"garden"'),
+        ("quick and brown", "en", '"quick brown"'),
+        ("in 2025", "en", "2026"),
+        ("gardens here", "en", "gardens zebra"),
+    ],
+)
+async def test_what_was_not_meant_is_not_found(world: "World", said: str, language: str, q: str) -> None:
+    await world.hear(world.post(1, said, language=language))
+    assert await world.posts(q) == []
+
+
+async def test_the_word_comes_before_its_forms_and_those_before_what_is_spelled_alike(world: "World") -> None:
+    said = {1: "gardon", 2: "gardening", 3: "garden"}
+    await world.hear(*(world.post(number, words, language="en") for number, words in said.items()))
+    assert await world.posts("garden") == [3, 2, 1]
 
 
 # Marks

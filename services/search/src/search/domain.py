@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+HAS: Final = {"media": "media", "image": "media", "images": "media", "poll": "poll", "link": "link"}
+"""What a post can have beside words: how people name it, and the field of the index."""
+
 _TOKEN: Final = re.compile(r'"([^"]+)"|(\S+)')
 
 
@@ -18,7 +21,7 @@ class Query:
     language: str | None = None
     before: str | None = None
     after: str | None = None
-    media: bool = False
+    has: frozenset[str] = frozenset()
     reply: bool | None = None
 
     @property
@@ -31,7 +34,8 @@ def read(text: str) -> Query:
     words: list[str] = []
     phrases: list[str] = []
     found: dict[str, str] = {}
-    media, reply = False, None
+    has: set[str] = set()
+    reply = None
     for phrase, word in _TOKEN.findall(text):
         if phrase:
             phrases.append(phrase)
@@ -44,13 +48,13 @@ def read(text: str) -> Query:
             found["author"] = value.split("@", 1)[0]
         elif colon and name == "language" and re.fullmatch(r"[a-z]{2,3}", value):
             found["language"] = value
-        elif colon and name == "has" and value in ("media", "image", "images"):
-            media = True
+        elif colon and name == "has" and value in HAS:
+            has.add(HAS[value])
         elif colon and name == "is" and value == "reply":
             reply = True
         else:
             words.append(word)
-    return Query(" ".join(words), tuple(phrases), media=media, reply=reply, **found)
+    return Query(" ".join(words), tuple(phrases), has=frozenset(has), reply=reply, **found)
 
 
 def _is_date(value: str) -> bool:

@@ -21,10 +21,7 @@ log = logging.getLogger(__name__)
 
 _SHOWN_EVERY: Final = 0.5
 
-MARKS: Final = ("\ue000", "\ue001")
-"""Around what was found, in highlights: signs that no indexed text has, so that everything else in it can be escaped."""
-
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Part of all names: raise it when a mapping or the analysis changes, and the worker fills new indices from the topics.
 
 Processes of the version before go on with theirs meanwhile, and after a step back, too: they are deleted a day later.
@@ -45,7 +42,11 @@ _BEGINNING: Final[dict[str, Any]] = {"type": "text", "analyzer": "beginning", "s
 
 _MAPPINGS: Final[dict[str, dict[str, Any]]] = {
     "posts": {
-        "text": _TEXT,
+        "text": {"type": "text", "index": False},
+        "words": {"type": "keyword"},
+        "pairs": {"type": "keyword"},
+        "stems": {"type": "keyword"},
+        "length": {"type": "integer"},
         "post_id": {"type": "long"},
         "author_id": {"type": "keyword"},
         "username": {"type": "keyword"},
@@ -54,6 +55,8 @@ _MAPPINGS: Final[dict[str, dict[str, Any]]] = {
         "created_at": {"type": "date"},
         "reply": {"type": "boolean"},
         "media": {"type": "boolean"},
+        "poll": {"type": "boolean"},
+        "link": {"type": "boolean"},
         "version": {"type": "long"},
         "deleted": {"type": "boolean"},
     },

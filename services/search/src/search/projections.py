@@ -1,12 +1,15 @@
 """Events as documents."""
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from common.events import PostState, ProfileState
 
-from search.index import MARKS, Document
+from search.analysis import terms, tokens
+from search.index import Document
 
-_NO_MARKS = dict.fromkeys(map(ord, MARKS))
+_LINK: Final = re.compile(r"https?://\w")
 
 
 def of_post(post: PostState) -> Iterable[Document]:
@@ -16,12 +19,15 @@ def of_post(post: PostState) -> Iterable[Document]:
         return
     captions = [media.description for media in post.media if media.description]
     options = post.poll.options if post.poll else []
+    text = "\n".join(part for part in (post.spoiler, post.plain, *options, *captions) if part)
     yield Document(
         "posts",
         str(post.post_id),
         post.version,
         {
-            "text": "\n".join(part for part in (post.spoiler, post.plain, *options, *captions) if part).translate(_NO_MARKS),
+            "text": text,
+            **terms("\n".join((text, *(tag.name for tag in post.tags))), post.language),
+            "length": sum(1 for _ in tokens(text)),
             "post_id": post.post_id,
             "author_id": str(post.author_id),
             "username": post.author_username,
@@ -30,6 +36,8 @@ def of_post(post: PostState) -> Iterable[Document]:
             "created_at": post.created_at.isoformat(),
             "reply": post.reply_to_id is not None,
             "media": bool(post.media),
+            "poll": post.poll is not None,
+            "link": _LINK.search(post.plain) is not None,
             "version": post.version,
             "deleted": False,
         },

@@ -1,15 +1,19 @@
 """Searches: relevance times freshness, typos forgiven, what was found marked."""
 
-import html
-import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final
 
 from elasticsearch import ApiError, TransportError
 
+from search.analysis import grams
 from search.domain import Query
-from search.index import MARKS, Index, alias, unavailable
+from search.index import Index, alias, unavailable
+from search.marking import Asked, asked, mark
 
-_OPEN, _CLOSE = MARKS
+_MOST_WORDS: Final = 24
+"""Words of a query that count."""
 
 _BEST_THEN_NEWEST: Final[list[str | dict[str, str]]] = ["_score", {"post_id": "desc"}]
 """Among equals the order must be one that doesn't change from page to page."""
@@ -24,29 +28,31 @@ async def posts(index: Index, query: Query, limit: int, offset: int, bounds: lis
 
     `bounds` are Elasticsearch filters that hold beside the query.
     """
-    wanted = _wanted(query, bounds)
-    marks: dict[str, Any] = {
-        "highlight_query": wanted,  # some engines mark nothing within a function_score
-        "fields": {"text": {"number_of_fragments": 0}},
-        "pre_tags": [_OPEN],
-        "post_tags": [_CLOSE],
-    }
+    words = asked(query.words, query.language)[:_MOST_WORDS]
+    phrases = [asked(phrase, exactly=True) for phrase in query.phrases]
+    looked_for = [*words, *(word for phrase in phrases for word in phrase)]
+    if not looked_for and replace(query, words="", phrases=()).empty:
+        return {"hits": [], "total": 0}  # nothing but signs
+    wanted = _wanted(query, words, phrases, bounds)
     try:
         found = await index.elastic.search(
             index=alias("posts"),
-            query=_fresh_first(wanted) if query.words or query.phrases else wanted,
-            highlight=marks,
+            query=_fresh_first(wanted) if looked_for else wanted,
             sort=_BEST_THEN_NEWEST,
             size=limit,
             from_=offset,
-            source_includes=["version"],
+            source_includes=["version", "text", "language"],
             track_total_hits=1000,
         )
     except (TransportError, ApiError) as error:
         raise unavailable(error) from error
     hits = found["hits"]["hits"]
+    marked = [mark(hit["_source"]["text"], looked_for, hit["_source"].get("language")) for hit in hits]
     return {
-        "hits": [{"post_id": hit["_id"], "version": hit["_source"]["version"], "highlight": _highlight(hit)} for hit in hits],
+        "hits": [
+            {"post_id": hit["_id"], "version": hit["_source"]["version"], "highlight": told.html if looked_for else ""}
+            for hit, told in zip(hits, marked, strict=True)
+        ],
         "total": found["hits"]["total"]["value"],
     }
 
@@ -90,46 +96,60 @@ async def hashtags(index: Index, text: str, limit: int, offset: int) -> dict[str
     return {"hits": [{"name": name} for name in names if name in used]}
 
 
-def _wanted(query: Query, bounds: list[dict[str, Any]]) -> dict[str, Any]:
-    must: list[dict[str, Any]] = [{"match_phrase": {"text": phrase}} for phrase in query.phrases]
-    if query.words:
-        tags = re.findall(r"#?(\w+)", query.words.lower())
-        must.append(
-            {
-                "bool": {
-                    "should": [
-                        {"match_phrase": {"text": {"query": query.words, "slop": 2, "boost": 4}}},
-                        {"match": {"text": {"query": query.words, "operator": "and", "boost": 3}}},
-                        {"match": {"text": {"query": query.words, "operator": "and", **_FUZZY}}},
-                        *([_tagged(tags)] if tags else []),
-                    ],
-                    "minimum_should_match": 1,
-                }
-            }
-        )
+def _wanted(query: Query, words: Sequence[Asked], phrases: Sequence[Sequence[Asked]], bounds: list[dict[str, Any]]) -> dict[str, Any]:
+    needed = [word for word in words if not word.token.common] or words
+    must = [_word(word) for word in needed]
+    should = [_scored({"term": {"words": word.token.folded}}, 0.5) for word in words if word not in needed]
+    should += [_scored({"term": {"pairs": pair}}, 3) for pair in _pairs(words)]
     filters: list[dict[str, Any]] = [{"term": {"deleted": False}}, *bounds]
     if query.author:
         filters.append({"term": {"username": query.author}})
     if query.language:
         filters.append({"term": {"language": query.language}})
-    if query.media:
-        filters.append({"term": {"media": True}})
+    filters += [{"term": {what: True}} for what in sorted(query.has)]
     if query.reply is not None:
         filters.append({"term": {"reply": query.reply}})
     if query.before or query.after:
         filters.append({"range": {"created_at": {k: v for k, v in (("lt", query.before), ("gte", query.after)) if v}}})
-    return {"bool": {"must": must or [{"match_all": {}}], "filter": filters}}
+    for phrase in phrases:
+        filters += [{"term": {"words": part}} for word in phrase for part in _parts(word)]
+        filters += [{"term": {"pairs": pair}} for pair in _pairs(phrase)]
+    return {"bool": {"must": must or [{"match_all": {}}], "should": should, "filter": filters}}
 
 
-def _tagged(tags: list[str]) -> dict[str, Any]:
-    """Every word is a hashtag of the post."""
-    return {"constant_score": {"filter": {"bool": {"filter": [{"term": {"tags": tag}} for tag in tags]}}, "boost": 2}}
+def _word(word: Asked) -> dict[str, Any]:
+    """The word itself before other forms of it, and those before what is spelled alike."""
+    if word.token.unspaced:
+        return _scored({"bool": {"filter": [{"term": {"words": part}} for part in _parts(word)]}}, 5)
+    ways = [_scored({"term": {"words": word.token.folded}}, 4)]
+    if word.stems:
+        ways.append(_scored({"terms": {"stems": sorted(word.stems)}}, 2))
+    if word.typos:
+        fuzzy = {"value": word.token.folded, **_FUZZY, "fuzziness": word.typos}
+        ways.append(_scored({"fuzzy": {"words": fuzzy}}, 1))
+    return {"bool": {"should": ways, "minimum_should_match": 1}}
+
+
+def _parts(word: Asked) -> list[str]:
+    return grams(word.token.folded) if word.token.unspaced else [word.token.folded]
+
+
+def _pairs(words: Sequence[Asked]) -> list[str]:
+    neighbours = pairwise(word.token for word in words)
+    return [f"{one.folded} {other.folded}" for one, other in neighbours if not (one.unspaced or other.unspaced)]
+
+
+def _scored(query: dict[str, Any], score: float) -> dict[str, Any]:
+    """What counts the same wherever it is found: every word has to be there, so that how rare it is doesn't tell posts apart."""
+    return {"constant_score": {"filter": query, "boost": score}}
 
 
 def _fresh_first(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Relevance times freshness: a post of today counts three times one of long ago."""
+    """Relevance times freshness: a post of today counts three times one of long ago, a short one somewhat more than a long one."""
     fresh = {"gauss": {"created_at": {"origin": "now", "scale": "30d", "offset": "1d", "decay": 0.5}}, "weight": 1.0}
-    return {"function_score": {"query": wanted, "functions": [fresh, {"weight": 0.5}], "score_mode": "sum", "boost_mode": "multiply"}}
+    short = {"gauss": {"length": {"origin": 0, "scale": 30, "decay": 0.5}}, "weight": 0.2}
+    functions = [fresh, short, {"weight": 0.5}]
+    return {"function_score": {"query": wanted, "functions": functions, "score_mode": "sum", "boost_mode": "multiply"}}
 
 
 async def _in_use(index: Index, names: list[str]) -> set[str]:
@@ -152,11 +172,3 @@ async def _ids(
     except (TransportError, ApiError) as error:
         raise unavailable(error) from error
     return [hit["_id"] for hit in found["hits"]["hits"]]
-
-
-def _highlight(hit: dict[str, Any]) -> str:
-    """The whole text as safe HTML: everything is escaped but our own marks."""
-    fragments = hit.get("highlight", {}).get("text", [])
-    if not fragments:
-        return ""
-    return html.escape(fragments[0]).replace(_OPEN, "<em>").replace(_CLOSE, "</em>")
