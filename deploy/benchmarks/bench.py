@@ -65,6 +65,7 @@ class Bench:
             await self._reading("an account's posts, 20", f"/api/v1/accounts/{account['id']}/statuses?limit=20", reader)
             await self._reading("public feed, page of 20", "/api/v1/timelines/public?limit=20", reader)
             await self._reading("search, words", "/api/v2/search?q=garden&type=statuses&limit=20", reader)
+            await self._scenario("start of a POST until the search finds it", lambda: self._findable(author, reader), writes=True)
             posting = self._poster(author)
             await closed(posting, 1, 1.0)
             for clients in _CLIENTS:
@@ -73,7 +74,6 @@ class Bench:
                 )
             await self._scenario("posting, 50 a second", lambda: at_rate(posting, 50, self._seconds), writes=True)
             await self._scenario("start of a POST until it is in a follower's feed", lambda: self._visible(author, reader), writes=True)
-            await self._scenario("start of a POST until the search finds it", lambda: self._findable(author, reader), writes=True)
 
     async def _reading(self, name: str, path: str, who: str) -> None:
         async def send(_: int) -> None:
@@ -112,11 +112,11 @@ class Bench:
         return seen
 
     async def _findable(self, author: str, reader: str) -> Measured:
-        """From the start of a POST until somebody else's search for a word of it finds it; one post at a time, asking every 20 ms.
+        """From the start of a POST until somebody else's search for a word of it finds it; one post at a time, asking every 50 ms.
 
-        The first isn't counted: it waits behind all that was written before.
+        That is done while the index holds the demo community and little else: the embedded engine looks at each document with each search, so that in
+        an index of thousands the asking would hold up the writing.
         """
-        await self._found(author, reader)
         seen, started = Measured(), time.perf_counter()
         while len(seen.times) < _FINDS:
             await asyncio.sleep(random.uniform(0, 1))  # noqa: S311 - at any moment between two refreshes of the index
@@ -132,7 +132,7 @@ class Bench:
             found = await self._json("GET", f"/api/v2/search?q={word}&type=statuses&limit=1", reader)
             if [status["id"] for status in found["statuses"]] == [posted["id"]]:
                 return time.perf_counter() - begun
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         raise SystemExit(f"a post wasn't found within {_LOST:.0f} s")
 
     async def _scenario(self, name: str, measure: Any, *, writes: bool = False) -> Measured:
