@@ -1,4 +1,4 @@
-"""Feeds on the pages: home, hashtags, search, announcements, older posts."""
+"""Feeds on the pages: home, hashtags, announcements, older posts."""
 
 import re
 import secrets
@@ -23,31 +23,6 @@ def test_a_hashtag_is_followed_on_its_page(stack: Stack, browse: Browse) -> None
     assert stack.submit(browser, path).status_code == 303
     assert "look at" not in words(browser.get("/"))
     assert f"#{word}" not in words(browser.get("/lists"))
-
-
-def test_search_forgives_typos_and_marks_what_it_found(stack: Stack, browse: Browse) -> None:
-    author, word = stack.new_person("author"), f"lantern{secrets.token_hex(3)}"
-    author.write(f"a {word} and a <b>bold</b> claim")
-    browser, typo = browse(), word.replace("lantern", "lantren")
-    wait_for(lambda: f"<mark>{word}</mark>" in browser.get("/search", params={"q": typo}).text, "the post to be found with a typo")
-    assert author.name in words(browser.get("/search", params={"q": author.name, "type": "accounts"}))
-    assert "Nothing with" in words(browser.get("/search", params={"q": f"qq{secrets.token_hex(6)}"}))
-    hostile = browser.get("/search", params={"q": '"><script>alert(1)</script>'})
-    assert "<script>alert" not in hostile.text
-
-
-def test_a_found_post_keeps_its_warning_and_its_links(stack: Stack, browse: Browse) -> None:
-    author, word = stack.new_person("author"), f"ending{secrets.token_hex(3)}"
-    author.write(f"the {word} of https://film.example/ and *more*", spoiler_text=f"Spoiler {word}", sensitive=True)
-    browser = browse()
-    wait_for(lambda: f"<mark>{word}</mark>" in browser.get("/search", params={"q": word}).text, "the post")
-    (article,) = re.findall(r"<article.*?</article>", browser.get("/search", params={"q": word}).text, re.DOTALL)
-    warning, hidden = article.split("</summary>", 1)
-    assert '<details class="cw">' in warning
-    assert f"Spoiler <mark>{word}</mark>" in warning
-    assert f"the <mark>{word}</mark> of" in hidden.split("</details>")[0]
-    assert 'href="https://film.example/"' in hidden.split("</details>")[0]
-    assert f"the <mark>{word}" not in warning
 
 
 def test_announcements_are_read_by_all_and_written_by_admins_only(stack: Stack, browse: Browse) -> None:

@@ -1,7 +1,7 @@
 """What takes more than one service: the same functions stand behind the API and behind the pages."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -21,13 +21,21 @@ _ROUNDS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found: JSON of accounts, statuses and hashtags, highlights by status id, and whether full text was there to ask."""
+    """What a search found: JSON of accounts, statuses and hashtags, highlights by status id, and whether full text was there to ask.
+
+    Of posts also how many were found in all, and how many by facet and choice (if it was asked for that), words in them that are only spelled like
+    what was asked, and whether there may be more after this page.
+    """
 
     accounts: list[Any]
     statuses: list[Any]
     hashtags: list[Any]
     highlights: dict[str, str]
     complete: bool
+    total: int
+    facets: dict[str, dict[str, int]]
+    alike: list[str]
+    more: bool
 
 
 class Backend:
@@ -170,18 +178,26 @@ class Backend:
         return json_answer(whole[0]) if whole else error(410, "Record not found")
 
     async def search(
-        self, identity: Identity, query: str, kind: str, limit: int, offset: int, extra: list[tuple[str, str]]
+        self,
+        identity: Identity,
+        query: str,
+        kind: str,
+        limit: int,
+        offset: int,
+        extra: list[tuple[str, str]],
+        narrowed: Sequence[tuple[str, str]] = (),
     ) -> Answer | Found:
         """Find people, posts and hashtags: exact and beginnings from `social`, full text with typos forgiven from `search`.
 
         What the viewer may not see is left out of a page, which isn't filled up: the next one begins at the offset after it.
+        `narrowed` are parameters of `search` for posts: facets, order, exactness.
         """
         params = [("q", query), ("type", kind), ("limit", str(limit)), ("offset", str(offset)), *extra]
         bounds = [(name, value) for name, value in extra if name != "following" and value.isascii() and value.isdigit() and len(value) < 19]
         wants = {name: kind in ("", name) for name in ("accounts", "statuses", "hashtags")}
         exact, posts, people, tags = await asyncio.gather(
             self.services.call("social", "GET", "/internal/find", identity=identity, params=params),
-            self._ask_search(identity, "posts", query, limit, offset, bounds) if wants["statuses"] else _nothing(),
+            self._ask_search(identity, "posts", query, limit, offset, [*bounds, *narrowed]) if wants["statuses"] else _nothing(),
             self._ask_search(identity, "accounts", query, limit, offset, []) if wants["accounts"] else _nothing(),
             self._ask_search(identity, "hashtags", query, limit, offset, []) if wants["hashtags"] else _nothing(),
         )
@@ -191,7 +207,8 @@ class Backend:
         complete = posts.ok and people.ok and tags.ok
         if not complete and (kind == "statuses" or (not found["accounts"] and not found["hashtags"] and not found["statuses"])):
             return next(answer for answer in (posts, people, tags) if not answer.ok)
-        hits = posts.json()["hits"] if posts.ok else []
+        told = posts.json() if posts.ok else {}
+        hits = told.get("hits", [])
         fuzzy = [hit["account_id"] for hit in (people.json()["hits"] if people.ok else [])]
         known = {account["id"] for account in found["accounts"]}
         strangers = [an_id for an_id in fuzzy if an_id not in known]
@@ -205,6 +222,10 @@ class Backend:
             hashtags=[*found["hashtags"], *more_tags][:limit],
             highlights={hit["post_id"]: hit["highlight"] for hit in seen if hit.get("highlight")},
             complete=complete,
+            total=told.get("total", 0),
+            facets=told.get("facets", {}),
+            alike=told.get("alike", []),
+            more=len(hits) == limit,
         )
 
     async def _ask_search(self, identity: Identity, what: str, query: str, limit: int, offset: int, extra: list[tuple[str, str]]) -> Answer:

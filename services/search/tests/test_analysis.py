@@ -2,7 +2,7 @@
 
 import pytest
 from search.analysis import fold, terms, tokens
-from search.marking import asked, forgiven, mark
+from search.marking import asked, asked_exactly, forgiven, mark
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_run_whose_signs_were_joined_by_folding_is_marked_whole() -> None:
 
 
 def test_a_phrase_forgives_nothing() -> None:
-    assert mark("gardens garden gardem", asked("garden", exactly=True), "en").html == "gardens <em>garden</em> gardem"
+    assert mark("gardens garden gardem", asked_exactly("garden"), "en").html == "gardens <em>garden</em> gardem"
 
 
 def test_folding_keeps_marks_that_are_letters_of_their_own() -> None:

@@ -17,7 +17,7 @@ from gateway.backend import Backend
 from gateway.compose.discovery import merged_document
 from gateway.settings import Settings
 from gateway.web.assets import serve
-from gateway.web.pages import accounts, feeds, filters, lists, messages, notifications, posts, profiles
+from gateway.web.pages import accounts, feeds, filters, lists, messages, notifications, posts, profiles, searching
 from gateway.web.visitor import Redirect, Visitor
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ _PAGES: Final[list[tuple[str, Page, list[str]]]] = [
     ("/lists/{id}/members", lists.change_members, ["POST"]),
     ("/bookmarks", feeds.kept, ["GET"]),
     ("/favourites", feeds.kept, ["GET"]),
-    ("/search", feeds.search, ["GET"]),
+    ("/search", searching.search, ["GET"]),
     ("/notifications", notifications.notifications, ["GET"]),
     ("/notifications/dismiss", notifications.dismiss, ["POST"]),
     ("/notifications/clear", notifications.clear, ["POST"]),

@@ -1,12 +1,14 @@
 """Endpoints of `search`, for the gateway: ids only, which `social` makes whole for each viewer."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from common.api import HIDDEN, Caller
 from fastapi import APIRouter, Depends, Query, Request
 
 from search import domain, queries
+from search.facets import Chosen
 from search.index import Index
+from search.queries import Page
 
 router = APIRouter(prefix="/internal", **HIDDEN)
 
@@ -25,24 +27,36 @@ PostId = Annotated[int, Query(ge=0, lt=2**63)]
 Offset = Annotated[int, Query(ge=0, le=_MOST_DEEP)]
 
 
+def _page(limit: Limit = 20, offset: Offset = 0, order: Literal["best", "newest"] = "best", *, exactly: bool = False, facets: bool = False) -> Page:
+    return Page(limit, offset, newest=order == "newest", exactly=exactly, facets=facets)
+
+
+def _chosen(
+    within: Annotated[Literal["day", "week", "month", "year"] | None, Query()] = None,
+    language: Annotated[str | None, Query(max_length=20)] = None,
+    has: Annotated[list[Literal["media", "poll", "link"]] | None, Query()] = None,
+) -> Chosen:
+    return Chosen(within, language, frozenset(has or ()))
+
+
 @router.get("/posts")
 async def posts(
     index: TheIndex,
     caller: Caller,
     q: Text,
-    limit: Limit = 20,
-    offset: Offset = 0,
+    page: Annotated[Page, Depends(_page)],
+    chosen: Annotated[Chosen, Depends(_chosen)],
     account_id: str = "",
     max_id: PostId | None = None,
     min_id: PostId | None = None,
 ) -> dict[str, Any]:
-    """Posts by words, phrases and operators, best first; 503 without Elasticsearch."""
+    """Posts by words, phrases and operators; 503 without Elasticsearch."""
     query = domain.read(q)
     if query.empty:
-        return {"hits": [], "total": 0}
+        return {"hits": [], "total": 0, "alike": []}
     bounds: list[dict[str, Any]] = [{"term": {"author_id": account_id}}] if account_id else []
     ids = {name: value for name, value in (("lt", max_id), ("gt", min_id)) if value is not None}
-    return await queries.posts(index, query, limit, offset, [*bounds, {"range": {"post_id": ids}}] if ids else bounds)
+    return await queries.posts(index, query, chosen, page, [*bounds, {"range": {"post_id": ids}}] if ids else bounds)
 
 
 @router.get("/accounts")

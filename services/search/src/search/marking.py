@@ -39,12 +39,16 @@ class Marked:
     alike: frozenset[str]
 
 
-def asked(text: str, language: str | None = None, *, exactly: bool = False) -> list[Asked]:
-    """The words of a query; `exactly` forgives no typos and knows no other forms."""
+def asked(text: str, language: str | None = None, *, typos: bool = True) -> list[Asked]:
+    """The words of a query, in the language that it asks for."""
     return [
-        Asked(token, frozenset(() if exactly else stems(token, language)), 0 if exactly or token.unspaced else forgiven(token.folded))
-        for token in tokens(text)
+        Asked(token, frozenset(stems(token, language)), forgiven(token.folded) if typos and not token.unspaced else 0) for token in tokens(text)
     ]
+
+
+def asked_exactly(text: str) -> list[Asked]:
+    """The words of a phrase, of which no other forms are wanted."""
+    return [Asked(token, frozenset(), 0) for token in tokens(text)]
 
 
 def forgiven(word: str) -> int:

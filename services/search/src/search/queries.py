@@ -1,7 +1,7 @@
 """Searches: relevance times freshness, typos forgiven, what was found marked."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -9,11 +9,15 @@ from elasticsearch import ApiError, TransportError
 
 from search.analysis import grams
 from search.domain import Query
+from search.facets import Chosen, counted, counting
 from search.index import Index, alias, unavailable
-from search.marking import Asked, asked, mark
+from search.marking import Asked, asked, asked_exactly, mark
 
 _MOST_WORDS: Final = 24
 """Words of a query that count."""
+_MOST_ALIKE: Final = 5
+
+_NEWEST: Final[list[str | dict[str, str]]] = [{"post_id": "desc"}]
 
 _BEST_THEN_NEWEST: Final[list[str | dict[str, str]]] = ["_score", {"post_id": "desc"}]
 """Among equals the order must be one that doesn't change from page to page."""
@@ -23,24 +27,38 @@ _BEST_THEN_KNOWN: Final[list[str | dict[str, str]]] = ["_score", {"followers": "
 _FUZZY: Final[dict[str, Any]] = {"fuzziness": "AUTO", "prefix_length": 1, "max_expansions": 50}
 
 
-async def posts(index: Index, query: Query, limit: int, offset: int, bounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Ids and versions of posts, best first, with highlights as safe HTML. Raises `Unavailable`.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which of the results, in which order, and whether it is told how many there are by facet."""
+
+    limit: int = 20
+    offset: int = 0
+    newest: bool = False
+    exactly: bool = False
+    """Forgive no typos."""
+    facets: bool = False
+
+
+async def posts(index: Index, query: Query, chosen: Chosen, page: Page, bounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Ids and versions of posts with highlights as safe HTML, and the words in them that are only spelled like what was asked. Raises `Unavailable`.
 
     `bounds` are Elasticsearch filters that hold beside the query.
     """
-    words = asked(query.words, query.language)[:_MOST_WORDS]
-    phrases = [asked(phrase, exactly=True) for phrase in query.phrases]
+    words = asked(query.words, query.language, typos=not page.exactly)[:_MOST_WORDS]
+    phrases = [asked_exactly(phrase) for phrase in query.phrases]
     looked_for = [*words, *(word for phrase in phrases for word in phrase)]
     if not looked_for and replace(query, words="", phrases=()).empty:
-        return {"hits": [], "total": 0}  # nothing but signs
+        return {"hits": [], "total": 0, "alike": []}  # nothing but signs
     wanted = _wanted(query, words, phrases, bounds)
     try:
         found = await index.elastic.search(
             index=alias("posts"),
             query=_fresh_first(wanted) if looked_for else wanted,
-            sort=_BEST_THEN_NEWEST,
-            size=limit,
-            from_=offset,
+            post_filter={"bool": {"filter": chosen.filters()}},
+            aggs=counting(chosen) if page.facets else None,
+            sort=_NEWEST if page.newest else _BEST_THEN_NEWEST,
+            size=page.limit,
+            from_=page.offset,
             source_includes=["version", "text", "language"],
             track_total_hits=1000,
         )
@@ -54,7 +72,8 @@ async def posts(index: Index, query: Query, limit: int, offset: int, bounds: lis
             for hit, told in zip(hits, marked, strict=True)
         ],
         "total": found["hits"]["total"]["value"],
-    }
+        "alike": sorted({word for told in marked for word in told.alike})[:_MOST_ALIKE],
+    } | ({"facets": counted(found["aggregations"], chosen)} if page.facets else {})
 
 
 async def accounts(index: Index, text: str, limit: int, offset: int) -> dict[str, Any]:

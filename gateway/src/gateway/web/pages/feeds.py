@@ -1,4 +1,4 @@
-"""Home, public feed, hashtags, search."""
+"""Home, public feed, hashtags."""
 
 import asyncio
 import re
@@ -9,7 +9,6 @@ from urllib.parse import quote
 from starlette.responses import Response
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are those of 3.2
 
-from gateway.backend import Found
 from gateway.web import forms, i18n
 from gateway.web.visitor import Visitor
 
@@ -77,26 +76,6 @@ async def kept(visitor: Visitor) -> Response:
         else ""
     )
     return visitor.page("feed.html", heading=heading, posts=posts, empty=empty, older=older, older_path=f"/{which}", **await side(visitor))
-
-
-async def search(visitor: Visitor) -> Response:
-    """People, posts and hashtags; typos are forgiven."""
-    query, kind = visitor.request.query_params.get("q", "").strip()[:500], visitor.request.query_params.get("type", "")
-    kind = kind if kind in ("accounts", "statuses", "hashtags") else ""
-    found: Found | None = None
-    problem, status = None, 200
-    if query:
-        result = await visitor.backend.search(visitor.identity, query, kind, 20, 0, [])
-        if isinstance(result, Found):
-            found = result
-            problem = (
-                None if result.complete else visitor._("Full-text search is away at the moment; names and hashtags are found all the same.")
-            )
-        else:
-            status = result.status
-            problem = visitor._("Search is away at the moment. Everything else works.") if status == 503 else visitor.told(result)
-    shown = {"q": query, "kind": kind, "found": found, "problem": problem, "filter_context": "public"}
-    return visitor.page("search.html", status, **shown, **await side(visitor))
 
 
 async def feed(visitor: Visitor, path: str, **params: str) -> tuple[list[Any], str | None]:
