@@ -69,7 +69,9 @@ async def test_each_choice_tells_what_it_would_leave(shelf: "World", chosen: dic
 
 
 async def test_the_newest_come_first_where_that_is_wanted(world: "World") -> None:
-    await world.hear(world.post(1, "tea tea", days=1), world.post(2, "a long and winding text with tea in it", days=2), world.post(3, "tae"))
+    await world.hear(
+        world.post(1, "tea tea", days=1), world.post(2, "a long and winding text with tea in it", days=2), world.post(3, "tae")
+    )
     assert await world.posts("tea") == [1, 2, 3]
     assert await world.posts("tea", order="newest") == [3, 2, 1]
 

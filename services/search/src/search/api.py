@@ -27,11 +27,13 @@ PostId = Annotated[int, Query(ge=0, lt=2**63)]
 Offset = Annotated[int, Query(ge=0, le=_MOST_DEEP)]
 
 
-def _page(limit: Limit = 20, offset: Offset = 0, order: Literal["best", "newest"] = "best", *, exactly: bool = False, facets: bool = False) -> Page:
+async def _page(
+    limit: Limit = 20, offset: Offset = 0, order: Literal["best", "newest"] = "best", *, exactly: bool = False, facets: bool = False
+) -> Page:
     return Page(limit, offset, newest=order == "newest", exactly=exactly, facets=facets)
 
 
-def _chosen(
+async def _chosen(
     within: Annotated[Literal["day", "week", "month", "year"] | None, Query()] = None,
     language: Annotated[str | None, Query(max_length=20)] = None,
     has: Annotated[list[Literal["media", "poll", "link"]] | None, Query()] = None,

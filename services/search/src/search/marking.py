@@ -10,7 +10,9 @@ from rapidfuzz.distance import OSA
 
 from search.analysis import Token, grams, stems, tokens
 
-_SHORTEST: Final = 3
+_ONE: Final = 3
+_TWO: Final = 8
+"""From how many signs on a word may have one typo, and two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Marked:
 def asked(text: str, language: str | None = None, *, typos: bool = True) -> list[Asked]:
     """The words of a query, in the language that it asks for."""
     return [
-        Asked(token, frozenset(stems(token, language)), forgiven(token.folded) if typos and not token.unspaced else 0) for token in tokens(text)
+        Asked(token, frozenset(stems(token, language)), forgiven(token.folded) if typos and not token.unspaced else 0)
+        for token in tokens(text)
     ]
 
 
@@ -52,10 +55,10 @@ def asked_exactly(text: str) -> list[Asked]:
 
 
 def forgiven(word: str) -> int:
-    """How many typos: Elasticsearch's `AUTO`, but none in numbers, where each is another one."""
-    if len(word) < _SHORTEST or word.isdecimal():
+    """How many typos: fewer than Elasticsearch's `AUTO`, by which `garden` is like `green`, and none in numbers, where each makes another one."""
+    if len(word) < _ONE or word.isdecimal():
         return 0
-    return 1 if len(word) <= 5 else 2
+    return 1 if len(word) < _TWO else 2
 
 
 def mark(text: str, words: Sequence[Asked], language: str | None) -> Marked:
