@@ -10,6 +10,7 @@ from common.errors import NotFound
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from translate.breaker import seconds_until_tomorrow
 from translate.domain import AnswerLost, BudgetSpent, CannotTranslate, check_target, text_hash
 from translate.markup import marked, marked_words
 from translate.providers import Translated, Translator
@@ -71,7 +72,7 @@ class Translations:
         `version` is what the viewer sees; a translation of anything else is never given. `ahead` spends at most half of the budget.
         """
         source = await self._source(post_id, version)
-        check_target(target, source.language)
+        target = check_target(target, source.language)
         key = (text_hash("\0".join((source.html, source.spoiler, *source.descriptions.values(), *source.options))), target)
         lock = self._locks.setdefault(key, asyncio.Lock())  # there as long as anybody holds or awaits it
         async with lock:
@@ -118,7 +119,7 @@ class Translations:
             spoiler=known.get("spoiler", ""),
             language=target,
             detected=detected or source.language,
-            provider=self._translator.name,
+            provider=self._translator.title,
             descriptions={part: known[part] for part in captions if part in known},
             options=[known[part] for part in options],
         )
@@ -142,7 +143,7 @@ class Translations:
             values = {"characters": reserved, "ahead": reserved if ahead else 0, "budget": self._budget}
             day = await session.scalar(_RESERVE, values)
         if day is None:
-            raise BudgetSpent
+            raise BudgetSpent(retry_after=seconds_until_tomorrow())
         charged = 0
         try:
             made = await self._translator.translate(texts, source, target)
