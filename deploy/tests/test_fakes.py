@@ -192,6 +192,10 @@ def test_the_translator_can_be_slow_broken_or_hostile(translator: FakeTranslator
     translator.mode, translator.delay = "slow", 0.5
     with pytest.raises(httpx.ReadTimeout):
         ask(timeout=0.1)
+    translator.mode, translator.delay = "drip", 0.3
+    dripped = ask(timeout=0.2)
+    assert dripped.elapsed.total_seconds() >= 0.25
+    assert dripped.json()[0]["translations"][0]["text"] == "[de] tea"
 
 
 def test_a_server_answers_for_as_long_as_it_is_needed_and_several_do_at_once() -> None:

@@ -181,7 +181,7 @@ def test_a_post_is_translated_for_readers_of_another_language(stack: Stack, brow
     path, browser = f"/@{author.name}/{status['id']}", browse(reader)
     made = stack.submit(browser, path, f"{path}/translate#post-{status['id']}")
     assert f"<p>[en] {text}</p>" in made.text
-    assert "Translated from German by microsoft" in words(made)
+    assert "Translated from German by Microsoft" in words(made)
     assert f'lang="de" dir="auto"><p>{text}</p>' in made.text
     stack.submit(browser, "/", "/language", language="de")
     assert "/translate" not in browser.get(path).text

@@ -33,7 +33,7 @@ async def test_a_post_is_translated_with_its_warning_and_its_captions(world: "Wo
         "spoiler_text": "[de] 1 < 2",
         "language": "de",
         "detected_source_language": "en",
-        "provider": "microsoft",
+        "provider": "Microsoft",
         "media_attachments": [{"id": "7", "description": "[de] Tom & Jerry"}],
         "poll": None,
     }
@@ -76,21 +76,26 @@ async def test_without_a_provider_it_says_so(stranger: "World") -> None:
     world = await stranger.serve(PROVIDER="none")
     answer = await world.ask(await world.post())
     assert (answer.status_code, answer.json()) == (503, NOT_CONFIGURED)
+    assert "retry-after" not in answer.headers
     assert (await world.client.get("/api/v1/instance/translation_languages")).json() == {}
     assert (await world.client.get("/internal/instance")).json()["configuration"]["translation"]["enabled"] is False
     assert world.provider.calls == 0
 
 
-@pytest.mark.parametrize("mode", ["wrong key", "unreachable", "quota", "limited", "error", "slow", "broken"])
-async def test_whatever_the_provider_does_wrong_the_answer_says_that_it_failed(stranger: "World", mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "wait"),
+    [*((mode, 1) for mode in ("wrong key", "unreachable", "error", "slow", "broken")), ("limited", 30), ("away", 20), ("quota", 86_400)],
+)
+async def test_whatever_the_provider_does_wrong_the_answer_says_that_it_failed(stranger: "World", mode: str, wait: int) -> None:
     key = "another-key" if mode == "wrong key" else stranger.provider.key
     address = f"http://127.0.0.1:{free_port()}" if mode == "unreachable" else stranger.address
     world = await stranger.serve(MICROSOFT_KEY=key, MICROSOFT_ENDPOINT=address)
-    world.provider.mode, world.provider.delay = mode, 1.0
-    world.app.state.translator._client.timeout = httpx.Timeout(0.2)  # ten seconds else
+    world.provider.mode, world.provider.delay, world.provider.retry_after = mode, 1.0, "20" if mode == "away" else ""
+    world.app.state.translator._client.timeout = httpx.Timeout(0.2)  # seven else
     answer = await world.ask(await world.post())
     assert (answer.status_code, answer.json()) == (503, FAILED)
-    assert answer.headers["retry-after"] == "1"
+    told = int(answer.headers["retry-after"])
+    assert 0 < told <= wait if mode == "quota" else told == wait
     assert await world.kept() == []
 
 
@@ -121,6 +126,22 @@ async def test_a_language_that_nobody_can_translate_to_is_the_readers_mistake(wo
         answer = await world.ask(post, wanted)
         assert (answer.status_code, answer.json()) == (422, UNSUPPORTED), wanted
     await world.read(post)
+
+
+async def test_a_post_in_a_language_that_nobody_can_translate_is_said_to_be(world: "World") -> None:
+    answer = await world.ask(await world.post(language="ceb"))
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {"error": "The language that this post is in can't be translated", "code": "unsupported_source_language"},
+    )
+    await world.read(await world.post(language="zh"))
+
+
+async def test_chinese_is_translated_by_its_script_whoever_asks(world: "World") -> None:
+    post = await world.post()
+    assert [(await world.read(post, code))["language"] for code in ("zh", "zh-CN", "zh-Hans")] == ["zh-Hans"] * 3
+    assert world.provider.calls == 1
+    assert (await world.read(post, "zh-TW"))["language"] == "zh-Hant"
 
 
 async def test_what_a_hostile_provider_sends_is_made_harmless(world: "World") -> None:
@@ -182,9 +203,10 @@ async def test_a_version_that_is_on_its_way_is_waited_for(world: "World") -> Non
 
 async def test_every_language_that_the_provider_knows_goes_into_every_other(world: "World") -> None:
     told = (await world.client.get("/api/v1/instance/translation_languages")).json()
-    assert set(told) == {"und", *told["und"]}
+    assert set(told) == {"und", *told["und"], "zh", "no", "nn", "sr", "sh", "tl"}
     assert "de" in told["en"]
     assert all(source not in targets for source, targets in told.items())
+    assert "zh-Hans" not in told["zh"] + told["zh-Hant"]
     assert (await world.client.get("/internal/instance")).json()["configuration"]["translation"]["enabled"] is True
 
 

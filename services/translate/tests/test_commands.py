@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from translate import commands, providers
+from translate.domain import ProviderFailed
 
 if TYPE_CHECKING:
     from .conftest import World
@@ -67,6 +69,80 @@ async def test_many_who_ask_for_the_same_words_of_several_posts_wait_for_one_cal
     world.provider.mode, world.provider.delay = "slow", 0.2
     await asyncio.gather(*(world.read(post) for post in posts))
     assert world.provider.calls == 1
+
+
+async def two_processes(world: "World") -> list["commands.Translations"]:
+    """Both with an engine of their own."""
+    first = world.app.state.translations
+    await world.serve()
+    assert first._database.engine is not world.app.state.translations._database.engine
+    return [first, world.app.state.translations]
+
+
+async def test_two_processes_that_are_asked_at_once_pay_once(world: "World") -> None:
+    processes, post = await two_processes(world), await world.post(spoiler="careful")
+    world.provider.mode, world.provider.delay = "slow", 0.3
+    one, two = await asyncio.gather(*(process.translate(post.post_id, None, "de") for process in processes))
+    assert (one, one.content, one.spoiler) == (two, "<p>[de] hello</p>", "[de] careful")
+    assert (world.provider.calls, await world.value("SELECT count(*) FROM claims")) == (1, 0)
+
+
+async def test_posts_that_share_some_words_wait_for_them_only(world: "World") -> None:
+    processes = await two_processes(world)
+    posts = [await world.post(spoiler=spoiler) for spoiler in ("careful", "spiders")]
+    world.provider.mode, world.provider.delay = "slow", 0.2
+    made = await asyncio.gather(*(process.translate(post.post_id, None, "de") for process, post in zip(processes, posts, strict=True)))
+    assert [one.spoiler for one in made] == ["[de] careful", "[de] spiders"]
+    assert sorted(world.provider.seen) == ["<p>hello</p>", "careful", "spiders"]
+    assert world.provider.characters == await world.value("SELECT characters FROM usage")
+
+
+async def test_whoever_waited_for_a_call_that_failed_begins_none_that_nobody_would_wait_for(
+    world: "World", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert commands._PATIENCE < commands._LATEST
+    assert commands._LATEST + providers._PATIENCE < 10, "the gateway waits for ten seconds"
+    assert providers._PATIENCE < commands._LEASE
+    monkeypatch.setattr(commands, "_LATEST", 0.2)
+    monkeypatch.setattr(providers, "_PATIENCE", 0.5)
+    processes, post = await two_processes(world), await world.post()
+    world.provider.mode, world.provider.delay = "slow", 1.0
+    answers = await asyncio.gather(
+        *(process.translate(post.post_id, None, "de") for process in processes for _ in range(3)), return_exceptions=True
+    )
+    assert all(isinstance(answer, ProviderFailed) for answer in answers)
+    assert (world.provider.calls, await world.value("SELECT count(*) FROM claims")) == (1, 0)
+    world.provider.mode = "ok"
+    assert (await processes[1].translate(post.post_id, None, "de")).content == "<p>[de] hello</p>"
+
+
+async def test_a_claim_of_a_process_that_ended_holds_for_a_moment(world: "World", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_LATEST", 0.3)
+    post = await world.post()
+    await world.read(post)
+    await world.value(
+        "INSERT INTO claims SELECT text_hash, source, target, provider, gen_random_uuid(), now() + interval '10 seconds' FROM translations"
+    )
+    await world.read(post)
+    await world.value("DELETE FROM translations")
+    answer = await world.ask(post)
+    assert (answer.status_code, answer.headers["retry-after"], world.provider.calls) == (503, "1", 1)
+    await world.value("UPDATE claims SET until = now()")
+    await world.read(post)
+    assert await world.value("SELECT count(*) FROM claims") == 0
+
+
+async def test_a_call_that_was_cancelled_counts_and_keeps_nobody_out(world: "World") -> None:
+    post = await world.post()
+    world.provider.mode, world.provider.delay = "slow", 0.5
+    asked = asyncio.create_task(world.app.state.translations.translate(post.post_id, None, "de"))
+    await until_asked(world)
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    world.provider.mode = "ok"
+    await world.read(post)
+    assert await world.value("SELECT characters FROM usage") == 24
+    assert await world.value("SELECT count(*) FROM claims") == 0
 
 
 # What an edit makes stale
@@ -160,6 +236,7 @@ async def test_a_budget_that_is_used_up_asks_nobody_but_gives_what_is_kept(stran
     )
     await world.read(one)
     assert (world.provider.calls, world.provider.characters) == (2, 24)
+    assert 0 < int(answer.headers["retry-after"]) <= 86_400
     await world.value("UPDATE usage SET day = day - 1")
     await world.read(three)
 
@@ -184,7 +261,7 @@ async def test_the_budget_counts_what_is_sent(stranger: "World") -> None:
 async def test_the_budget_counts_calls_whose_answer_was_lost(stranger: "World", mode: str) -> None:
     world = await stranger.serve(DAILY_BUDGET=24)
     world.provider.mode, world.provider.delay = mode, 1.0
-    world.app.state.translator._client.timeout = httpx.Timeout(0.2)  # ten seconds else
+    world.app.state.translator._client.timeout = httpx.Timeout(0.2)  # seven else
     post = await world.post()
     for _ in range(4):
         assert (await world.ask(post)).status_code == 503

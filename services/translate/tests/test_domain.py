@@ -1,6 +1,7 @@
 import pytest
 from common.settings import load
 from translate.domain import SameLanguage, UnknownLanguage, check_target, text_hash
+from translate.languages import ALIASES, known_as
 from translate.settings import Settings
 
 
@@ -15,7 +16,22 @@ def test_any_other_language_may_be_wanted(target: str, source: str | None) -> No
     assert check_target(target, source) == target
 
 
-@pytest.mark.parametrize(("target", "source"), [("de", "de"), ("pt-BR", "pt"), ("zh-Hans", "zh-Hant")])
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        *(("zh", "zh-Hans"), ("zh-CN", "zh-Hans"), ("zh-TW", "zh-Hant"), ("zh-hans", "zh-Hans"), ("no", "nb"), ("sr", "sr-Cyrl")),
+        *(("de-AT", "de"), ("pt-BR", "pt"), ("pt-PT", "pt-pt"), ("fr-CA", "fr-ca"), ("en", "en"), ("iw", "he"), ("tl", "fil")),
+    ],
+)
+def test_a_language_is_known_to_translators_by_one_code(language: str, code: str) -> None:
+    assert known_as(language) == check_target(language, None) == code
+
+
+def test_what_is_called_by_its_code_already_stays_so() -> None:
+    assert [code for code in ALIASES.values() if known_as(code) != code] == []
+
+
+@pytest.mark.parametrize(("target", "source"), [("de", "de"), ("pt-BR", "pt"), ("zh-Hans", "zh-Hant"), ("zh", "zh-TW"), ("nb", "no")])
 def test_a_post_is_not_translated_into_its_own_language(target: str, source: str) -> None:
     with pytest.raises(SameLanguage):
         check_target(target, source)

@@ -1,18 +1,20 @@
 """Microsoft Translator v3 as its reference describes it: key, form of requests and answers, limits, errors with six digits.
 
-`mode` makes it fail: `ok`, `slow`, `error` (500), `limited` (429001), `away` (503000), `quota` (403001), `broken` (no JSON), `hostile`
-(HTML with a script, all links elsewhere, and nothing spared that was to be left alone). `retry_after` is sent along with 429 and 503.
+`mode` makes it fail: `ok`, `slow`, `drip` (a space now and then, and what was asked for after `delay`), `error` (500), `limited` (429001),
+`away` (503000), `quota` (403001), `broken` (no JSON), `hostile` (HTML with a script, all links elsewhere, and nothing spared that was to
+be left alone). `retry_after` is sent along with 429 and 503.
 """
 
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 LANGUAGES = (
@@ -35,6 +37,7 @@ LANGUAGES = (
     "zh-Hant",
 )
 
+_DRIP: Final = 0.05
 _TAG: Final = re.compile(r"(<[^>]*>)")
 _SPARED: Final = re.compile(r"<[^>]* (?:class=\"(?:[^\"]* )?notranslate[ \"]|translate=\"no\")")
 
@@ -98,7 +101,15 @@ class FakeTranslator:
             if "from" not in query:
                 entry["detectedLanguage"] = {"language": "en", "score": 0.97}
             answers.append(entry)
+        if self.mode == "drip":
+            return StreamingResponse(self._dripping(json.dumps(answers)), media_type="application/json")
         return JSONResponse(answers, headers={"X-metered-usage": str(sum(map(len, texts)))})
+
+    async def _dripping(self, answer: str) -> AsyncIterator[str]:
+        for _ in range(int(self.delay / _DRIP)):
+            yield " "
+            await asyncio.sleep(_DRIP)
+        yield answer
 
 
 def translated(text: str, target: str, *, sparing: bool = True) -> str:

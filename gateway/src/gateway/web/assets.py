@@ -19,6 +19,8 @@ _FROM_BOOTSTRAP: Final = {"bootstrap.css": "css/bootstrap.min.css"}
 _OWN: Final = ("site.css", "logo.svg", "icons.svg")
 _SCRIPTS: Final = ("page.js", "keys.js", "composer.js", "live.js")
 """What `site.js` is made of: none needs another, and each keeps its names to itself."""
+_ALONE: Final = ("translate.js",)
+"""Scripts of their own, for pages that need them."""
 
 _BETWEEN: Final = re.compile(rb"(?m)^ *(?://.*)?\n|^ +")
 """What of a script is for its readers: lines of comment or of nothing, and how far others stand in."""
@@ -33,8 +35,9 @@ def content(name: str) -> bytes | None:
         folder = Path(next(iter(spec.submodule_search_locations or [])))
         return (folder / _FROM_BOOTSTRAP[name]).read_bytes()
     static = files("gateway.web") / "static"
-    if name == "site.js":
-        return b"".join(b"{\n%b}\n" % _BETWEEN.sub(b"", (static / part).read_bytes()) for part in _SCRIPTS)
+    parts = _SCRIPTS if name == "site.js" else (name,) if name in _ALONE else ()
+    if parts:
+        return b"".join(b"{\n%b}\n" % _BETWEEN.sub(b"", (static / part).read_bytes()) for part in parts)
     return (static / name).read_bytes() if name in _OWN else None
 
 

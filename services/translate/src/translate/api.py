@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from translate.commands import Translations
-from translate.domain import ProviderFailed
+from translate.domain import ProviderFailed, same
+from translate.languages import ALIASES
 from translate.providers import Translator
 
 router = APIRouter(tags=["translations"])
@@ -59,12 +60,16 @@ async def translate(
 
 @router.get("/api/v1/instance/translation_languages")
 async def languages(translator: Annotated[Translator, Depends(_translator)]) -> dict[str, list[str]]:
-    """From which language to which; `und` stands for any that is detected. Empty without a provider, or while it fails."""
+    """From which language to which; `und` stands for any that is detected. Empty without a provider, or while it fails.
+
+    Posts may say `zh` where a provider says `zh-Hans`: both are told as what can be translated.
+    """
     try:
         known = await translator.languages()
     except ProviderFailed:
         known = []
-    return {source: [target for target in known if target != source] for source in ["und", *known]} if known else {}
+    sources = ["und", *known, *(alias for alias, code in ALIASES.items() if code in known and alias not in known and "-" not in alias)]
+    return {source: [target for target in known if not same(target, source)] for source in sources} if known else {}
 
 
 @router.get("/internal/instance", **HIDDEN)

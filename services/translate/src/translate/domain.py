@@ -6,6 +6,8 @@ from typing import Final
 
 from common.errors import DomainError, Forbidden, Unavailable
 
+from translate.languages import known_as
+
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 
 
@@ -27,6 +29,12 @@ class AnswerLost(ProviderFailed):
     # It may have translated, and charges for it then.
 
 
+class TooLong(ProviderFailed):
+    """the translation service failed: the post is too long for it"""
+
+    code = "translation_too_long"
+
+
 class BudgetSpent(ProviderFailed):
     """the translation service failed: today's budget is used up"""
 
@@ -37,6 +45,12 @@ class CannotTranslate(Forbidden):
     """This post can't be translated"""
 
     code = "cannot_translate"
+
+
+class UnknownSource(Forbidden):
+    """The language that this post is in can't be translated"""
+
+    code = "unsupported_source_language"
 
 
 class UnknownLanguage(DomainError):
@@ -57,9 +71,14 @@ def text_hash(text: str) -> bytes:
 
 
 def check_target(target: str, source: str | None) -> str:
-    """Return the wanted language; raises `UnknownLanguage`, `SameLanguage`."""
+    """Return the wanted language by the code that translators know it by; raises `UnknownLanguage`, `SameLanguage`."""
     if not LANGUAGE.fullmatch(target):
         raise UnknownLanguage
-    if source is not None and target.split("-")[0] == source.split("-")[0]:
+    if source is not None and same(target, source):
         raise SameLanguage
-    return target
+    return known_as(target)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two codes mean one language, whatever its region or script."""
+    return known_as(one).split("-")[0] == known_as(other).split("-")[0]

@@ -81,22 +81,44 @@ async def thread(visitor: Visitor) -> Response:
 
 
 async def translate(visitor: Visitor) -> Response:
-    """The same page with the post in the reader's language, or with the reason why not; the original stays."""
+    """The post in the reader's language, or the reason why not: by itself for scripts, else on the same page, where the original stays."""
     visitor.require_login()
     await visitor.form()
     status = await _shown(visitor)
     answer = await visitor.backend.translate(visitor.identity, status["id"], visitor.locale)
-    return await _thread(visitor, status, answer)
+    if visitor.request.headers.get("x-inline") != "1":
+        return await _thread(visitor, status, answer)
+    if not answer.ok:
+        return JSONResponse({"error": visitor.told(answer), "again": "retry-after" in answer.headers}, answer.status)
+    made = answer.json()
+    described = {media["id"]: media["description"] for media in made["media_attachments"]}
+    return JSONResponse(
+        {
+            "language": made["language"],
+            "content": made["content"],
+            "spoiler_text": made["spoiler_text"],
+            "options": [option["title"] for option in (made["poll"] or {"options": []})["options"]],
+            "descriptions": [described.get(media["id"]) for media in status["media_attachments"]],
+            "told": _translated_from(visitor, made),
+        }
+    )
+
+
+def _translated_from(visitor: Visitor, made: Any) -> str:
+    language = i18n.language_name(made["detected_source_language"], visitor.locale)
+    return visitor._("Translated from %(language)s by %(provider)s", language=language, provider=made["provider"])
 
 
 async def _thread(visitor: Visitor, status: Any, translated: Answer | None = None) -> Response:
     context = await visitor.fetch("social", f"/api/v1/statuses/{status['id']}/context")
     form = reply_composer(visitor, status) if visitor.identity.is_user else None
+    made = translated.json() if translated and translated.ok else None
     return visitor.page(
         "thread.html",
         status=status,
         form=form,
-        translation=translated.json() if translated and translated.ok else None,
+        translation=made,
+        translated_from=_translated_from(visitor, made) if made else "",
         trouble=visitor.told(translated) if translated and not translated.ok else None,
         once=secrets.token_hex(8),
         filter_context="thread",
