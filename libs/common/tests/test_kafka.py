@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from common.db import Database
 from common.errors import NotFound, Transient
 from common.events import AccountState
@@ -21,6 +23,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 pytestmark = pytest.mark.anyio
+
+_LARGEST = 1_048_576
+"""What a producer sends if it isn't told otherwise."""
 
 Read = Callable[..., Awaitable[list[ConsumerRecord]]]
 Make = Callable[..., AccountState]
@@ -136,6 +141,45 @@ async def test_headers_that_are_not_utf_8_do_not_lose_the_event(
     async with consuming(kafka_servers, account_class, seen):
         await eventually(lambda: (2, 1) in seen)
     assert seen == [(1, 1), (1, 1), (2, 1)]
+
+
+async def test_the_largest_record_that_a_topic_takes_fits_with_its_reason_into_the_dead_letters(
+    kafka_servers: str, account_class: type[AccountState], account: Make, producer: AIOKafkaProducer, read: Read, eventually: Eventually
+) -> None:
+    seen, like = Seen(), account(1)
+    headers = [("ce_id", b"1"), ("ce_type", b"account.changed")]
+    value = b"x" * (_LARGEST - DefaultRecordBatchBuilder.estimate_size_in_bytes(b"1", b"", headers) - 2)  # its length takes two bytes more
+    await put(producer, like, value, headers)
+    await send(producer, account(2))
+    async with consuming(kafka_servers, account_class, seen) as consumers:
+        await eventually(lambda: (2, 1) in seen)
+        assert await consumers.problem() is None
+    (dead,) = await read(dead_letter_topic(like.topic, "tests"), 1)
+    assert dead.value == value
+    assert [name for name, _ in dead.headers] == ["ce_id", "ce_type", "x-error", "x-origin"]
+
+
+async def test_a_dead_letter_that_nothing_takes_is_told_and_tried_again_after_a_pause(
+    kafka_servers: str,
+    new_account_class: Callable[..., Awaitable[type[AccountState]]],
+    producer: AIOKafkaProducer,
+    eventually: Eventually,
+) -> None:
+    account_class, tried = await new_account_class(largest=1_000), []
+
+    async def handler(event: AccountState) -> None:
+        tried.append(event.account_id)
+        raise UniqueViolation
+
+    large = account_class(account_id=1, version=1, username="ada" * 500, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    await send(producer, large)
+    async with consuming(kafka_servers, account_class, handler) as consumers:
+        await eventually(lambda: len(tried) == 3)
+        for _ in range(20):  # so that what is read again comes at once
+            await send(producer, large)
+            await asyncio.sleep(0.1)
+        assert await consumers.problem() == f"{account_class.topic}: a dead letter can't be put aside, MessageSizeTooLargeError"
+        assert tried == [1, 1, 1]
 
 
 async def test_tombstones_and_contracts_of_the_future_are_passed_over(

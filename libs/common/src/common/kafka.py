@@ -23,7 +23,7 @@ from common.db import Database, is_away
 from common.errors import Transient
 from common.events import Event
 from common.telemetry import count_dead_letter, span
-from common.topics import dead_letter_topic
+from common.topics import LARGEST_DEAD_LETTER, dead_letter_topic
 
 log = logging.getLogger(__name__)
 
@@ -203,6 +203,7 @@ class Consumers:
             log.info("handled one by one", extra={"topic": topic, "records": len(records), "reason": type(error).__name__})
             return False
         self._dead_in_a_row[topic] = 0
+        self._waiting.pop(topic, None)
         return True
 
     async def _digest_one(self, subscription: _Subscription, record: ConsumerRecord) -> None:
@@ -243,21 +244,19 @@ class Consumers:
     async def _bury(self, topic: str, record: ConsumerRecord, error: Exception) -> None:
         in_a_row = self._dead_in_a_row.get(topic, 0) + 1
         if in_a_row > _MAX_DEAD_IN_A_ROW:
-            self._waiting[topic] = f"stopped after {_MAX_DEAD_IN_A_ROW} dead letters in a row, {type(error).__name__}"
-            with suppress(TimeoutError):  # an end doesn't wait for this, or it would cut off what is being committed then
-                await asyncio.wait_for(self._ending.wait(), _LONGEST_PAUSE)
+            await self._stand_still(topic, f"stopped after {_MAX_DEAD_IN_A_ROW} dead letters in a row, {type(error).__name__}")
             raise TooManyDead(topic) from error
-        producer = await self._dead_letters()
-        await producer.send_and_wait(
-            dead_letter_topic(topic, self.service),
-            record.value,
-            key=record.key,
-            headers=[
-                *record.headers,
-                ("x-error", f"{type(error).__name__}: {error}"[:500].encode()),
-                ("x-origin", f"{record.topic}/{record.partition}/{record.offset}".encode()),
-            ],
-        )
+        headers = [
+            *record.headers,
+            ("x-error", f"{type(error).__name__}: {error}"[:500].encode()),
+            ("x-origin", f"{record.topic}/{record.partition}/{record.offset}".encode()),
+        ]
+        try:
+            producer = await self._dead_letters()
+            await producer.send_and_wait(dead_letter_topic(topic, self.service), record.value, key=record.key, headers=headers)
+        except KafkaError as refusal:
+            await self._stand_still(topic, f"a dead letter can't be put aside, {type(refusal).__name__}")
+            raise
         self._dead_in_a_row[topic] = in_a_row
         self._waiting.pop(topic, None)
         count_dead_letter(topic)
@@ -265,9 +264,21 @@ class Consumers:
             "dead letter", extra={"topic": topic, "partition": record.partition, "offset": record.offset, "reason": type(error).__name__}
         )
 
+    async def _stand_still(self, topic: str, reason: str) -> None:
+        """Say why, and pause: what can't go on now is tried again then."""
+        self._waiting[topic] = reason
+        log.error("consumer stands still", extra={"topic": topic, "reason": reason})
+        with suppress(TimeoutError):  # an end doesn't wait for this, or it would cut off what is being committed then
+            await asyncio.wait_for(self._ending.wait(), _LONGEST_PAUSE)
+
     async def _dead_letters(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(bootstrap_servers=self._servers.split(","), acks="all", client_id=f"{self._replica}-dead-letters")
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._servers.split(","),
+                acks="all",
+                client_id=f"{self._replica}-dead-letters",
+                max_request_size=LARGEST_DEAD_LETTER,
+            )
             await producer.start()
             self._producer = producer
         return self._producer
