@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Event)
 Handler = Callable[..., Awaitable[Any]]
 
+FINISH: Final = 10.0
+"""Seconds that events have which are being handled when the worker ends."""
 _TRIES: Final = 3
 _LONGEST_PAUSE: Final = 10.0
 _MAX_DEAD_IN_A_ROW: Final = 20
@@ -64,7 +66,7 @@ class Consumers:
             servers.split(","),
             apply_types=False,
             client_id=replica,
-            graceful_timeout=10,
+            graceful_timeout=FINISH,
             logger=None,
         )
         self._replica = replica
