@@ -322,6 +322,42 @@ async def test_an_event_in_the_middle_of_its_handler_is_finished_before_the_end(
     assert seen == [(2, 1)]
 
 
+@asynccontextmanager
+async def replica(name: str, servers: str, event_class: type[AccountState]) -> AsyncIterator[Seen]:
+    consumers, seen = Consumers("tests", servers, name), Seen()
+    consumers.on(event_class)(seen)
+    await consumers.broker.start()
+    try:
+        yield seen
+    finally:
+        await consumers.stop()
+
+
+async def test_who_ends_leaves_its_partitions_to_those_who_stay_and_to_those_who_come(
+    kafka_servers: str,
+    new_account_class: Callable[..., Awaitable[type[AccountState]]],
+    producer: AIOKafkaProducer,
+    eventually: Eventually,
+) -> None:
+    account_class = await new_account_class(partitions=4)
+
+    def events(version: int) -> list[AccountState]:
+        made = datetime(2026, 1, 1, tzinfo=UTC)
+        return [account_class(account_id=number, version=version, username="ada", created_at=made) for number in range(20)]
+
+    async with replica("container-1", kafka_servers, account_class) as staying:
+        async with replica("container-2", kafka_servers, account_class) as leaving:
+            await send(producer, *events(1))
+            await eventually(lambda: len(staying) + len(leaving) >= 20)
+            assert leaving, "it was given nothing that it could keep"
+        await send(producer, *events(2))
+        await eventually(lambda: sum(version == 2 for _, version in staying) == 20, 8)  # a session lasts 30 s
+    async with replica("container-3", kafka_servers, account_class) as coming:
+        await send(producer, *events(3))
+        await eventually(lambda: len(coming) >= 20, 8)
+    assert {version for _, version in coming} == {3}
+
+
 async def test_who_remembers_its_place_is_told_after_the_handler(
     kafka_servers: str, account_class: type[AccountState], account: Make, producer: AIOKafkaProducer, eventually: Eventually
 ) -> None:
