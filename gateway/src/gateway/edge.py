@@ -93,7 +93,8 @@ class Edge:
             await _send(send, scope["method"], _refusal(Unreadable()), {}, secrets.token_hex(8), "")
             return
         if is_page(scope["path"]):
-            await self._page({**scope, "client": (ip, 0)}, receive, send, headers, ip)
+            with telemetry.span(f"{scope['method']} {scope['path']}", SpanKind.SERVER, headers.get("traceparent")):
+                await self._page({**scope, "client": (ip, 0)}, receive, send, headers, ip)
             return
         if scope["method"] == "OPTIONS":
             await _start_and_end(send, 204, _PREFLIGHT, b"")
@@ -272,9 +273,6 @@ def _forwarded_headers(headers: dict[str, str], route: Route, ip: str) -> dict[s
         sent["authorization"] = headers["authorization"]
     if ip:
         sent["x-forwarded-for"] = ip
-    trace = telemetry.current_traceparent()
-    if trace:
-        sent["traceparent"] = trace
     return sent
 
 

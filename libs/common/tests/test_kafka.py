@@ -11,11 +11,12 @@ import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from common import telemetry
 from common.db import Database
 from common.errors import NotFound, Transient
 from common.events import AccountState
 from common.inbox import first_time
-from common.kafka import Consumers, Undecodable, decode, passes
+from common.kafka import Consumers, Undecodable, alone, decode, passes
 from common.topics import dead_letter_topic
 from psycopg.errors import UniqueViolation
 from sqlalchemy import text
@@ -447,6 +448,37 @@ async def test_events_that_come_together_are_given_together_and_not_again(
     await send(producer, account(10))
     async with consuming_together(kafka_servers, account_class, after):
         await eventually(lambda: after == [[10]])
+
+
+async def test_what_is_done_for_one_of_many_belongs_to_the_trace_that_it_came_with(
+    kafka_servers: str,
+    account_class: type[AccountState],
+    account: Make,
+    producer: AIOKafkaProducer,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telemetry, "_enabled", True)
+    heard: list[tuple[int, str]] = []
+    consumers = Consumers("tests", kafka_servers, "tests-0")
+
+    @consumers.on_many(account_class, gather=0.3)
+    async def together(events: Sequence[AccountState]) -> None:
+        assert len(events) > 1
+        for event in events:
+            with alone(event):
+                heard.append((event.account_id, (telemetry.current_traceparent() or "")[:35]))
+
+    traces = [f"00-{number:x}af7651916cd43dd8448eb211c80319c" for number in range(4)]
+    for number, trace in enumerate(traces):
+        event = account(number)
+        await put(producer, event, event.model_dump_json().encode(), [("traceparent", f"{trace}-b7ad6b7169203331-01".encode())])
+    await consumers.broker.start()
+    try:
+        await eventually(lambda: len(heard) >= 4)
+    finally:
+        await consumers.stop()
+    assert heard == list(enumerate(traces))
 
 
 async def test_one_to_blame_among_many_is_found_and_buried_alone(

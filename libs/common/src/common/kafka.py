@@ -6,9 +6,11 @@ back at once and for ever, so this module decides first what waits (`Transient`,
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -38,6 +40,8 @@ _LONGEST_PAUSE: Final = 10.0
 _MAX_DEAD_IN_A_ROW: Final = 20
 _AT_ONCE: Final = 100
 """Records that are handled together, and acknowledged by one commit: a commit for each costs the broker as much as the record itself."""
+_PARENTS: Final[ContextVar[Mapping[int, str | None]]] = ContextVar("parents", default=MappingProxyType({}))
+"""The traces that events came with which are handled together, by `id`."""
 
 
 class Undecodable(Exception):
@@ -199,9 +203,12 @@ class Consumers:
     async def _digest_together(self, subscription: _Subscription, records: Sequence[ConsumerRecord]) -> bool:
         topic = subscription.event_class.topic
         try:
-            with span(f"{topic} receive", SpanKind.CONSUMER, None, **{"messaging.batch.message_count": len(records)}):
-                events = [decode(subscription.event_class, record) for record in records if record.value is not None]
-                await subscription.handle([event for event in events if event is not None])
+            with self._span(topic, None, map(_traceparent, records), len(records)):
+                decoded = [
+                    (decode(subscription.event_class, record), _traceparent(record)) for record in records if record.value is not None
+                ]
+                with _coming_with({id(event): parent for event, parent in decoded}):
+                    await subscription.handle([event for event, _ in decoded if event is not None])
                 for record in records:
                     if self._after is not None and record.value is not None:
                         await self._after(record)
@@ -216,8 +223,7 @@ class Consumers:
         topic = subscription.event_class.topic
         if record.value is None:
             return  # a tombstone: what it ends was told by a state with `deleted`
-        headers = dict(record.headers)
-        with span(f"{topic} receive", SpanKind.CONSUMER, _text(headers.get("traceparent")) or None):
+        with self._span(topic, _traceparent(record)):
             try:
                 event = decode(subscription.event_class, record)
                 if event is not None:
@@ -227,6 +233,12 @@ class Consumers:
                 self._dead_in_a_row[topic] = 0
             except Exception as error:
                 await self._bury(topic, record, error)
+
+    def _span(self, topic: str, parent: str | None, links: Iterable[str | None] = (), count: int = 1) -> AbstractContextManager[None]:
+        """As OpenTelemetry's conventions for messaging have it: one message is processed within its trace, several with links to theirs."""
+        several = {"messaging.batch.message_count": count} if count > 1 else {}
+        group = {"messaging.consumer.group.name": f"{self.service}.{topic}"}
+        return span(f"process {topic}", SpanKind.CONSUMER, parent, links, **_process(topic), **group, **several)
 
     async def _patiently(self, topic: str, event: Event, subscription: _Subscription) -> None:
         """Call the handler until it succeeds; a fault of the engines is waited out, any other is tried three times."""
@@ -290,6 +302,22 @@ class Consumers:
         return self._producer
 
 
+@contextmanager
+def _coming_with(parents: Mapping[int, str | None]) -> Iterator[None]:
+    before = _PARENTS.set(parents)
+    try:
+        yield
+    finally:
+        _PARENTS.reset(before)
+
+
+@contextmanager
+def alone(event: Event) -> Iterator[None]:
+    """Within a handler of several events: what is done for this one belongs to the trace that it came with, and so does what follows from it."""
+    with span(f"process {event.topic}", SpanKind.CONSUMER, _PARENTS.get().get(id(event)), **_process(event.topic)):
+        yield
+
+
 def decode(event_class: type[E], record: ConsumerRecord) -> E | None:
     """Return the event, None for a newer contract that this code can't know; raise `Undecodable`."""
     schema = _text(dict(record.headers).get("ce_dataschema"))
@@ -338,6 +366,16 @@ def _leave_at_its_end(consumer: AIOKafkaConsumer | None) -> None:
 async def _decode(message: Any) -> ConsumerRecord:
     record: ConsumerRecord = message.raw_message
     return record
+
+
+def _process(topic: str) -> dict[str, str]:
+    """https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/"""
+    operation = {"messaging.operation.type": "process", "messaging.operation.name": "process"}
+    return {"messaging.system": "kafka", "messaging.destination.name": topic, **operation}
+
+
+def _traceparent(record: ConsumerRecord) -> str | None:
+    return _text(dict(record.headers).get("traceparent")) or None
 
 
 def _text(value: bytes | None) -> str:
