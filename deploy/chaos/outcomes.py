@@ -17,6 +17,7 @@ class Outcome:
     """Aim, measured, met."""
     violations: list[str] = field(default_factory=list)
     skipped: str = ""
+    """Why it wasn't tried, which nobody may take for a success."""
 
     late: list[str] = field(default_factory=list)
     """Aims missed that say how fast something is, which a busy machine misses without anything being wrong."""
@@ -28,7 +29,9 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        """Whether everything is as it should be but for how long it took."""
+        """Whether it was tried, and everything is as it should be but for how long it took."""
+        if self.skipped:
+            return False
         return not self.lost and not self.doubled and not self.violations and all(met or aim in self.late for aim, _, met in self.aims)
 
     @property
@@ -38,7 +41,7 @@ class Outcome:
     def line(self) -> str:
         """The row in one line, for whoever watches."""
         if self.skipped:
-            return f"{self.fault}: not run: {self.skipped}"
+            return f"{self.fault}: NOT RUN: {self.skipped}"
         measured = "; ".join(f"{aim}: {value}{'' if met else ' (NO)'}" for aim, value, met in self.aims)
         verdict = "yes" if self.met else "NO"
         return f"{self.fault}: {verdict}; {self.acknowledged} acknowledged, {self.lost} lost, {self.doubled} doubled; {measured}"
@@ -46,7 +49,7 @@ class Outcome:
     def row(self) -> str:
         """The row as Markdown has it."""
         if self.skipped:
-            return f"| {self.fault} | {self.done} | | | | | not run: {self.skipped} | |"
+            return f"| {self.fault} | {self.done} | | | | | **not run**: {self.skipped} | **NO** |"
         aims = "<br>".join(aim for aim, _, _ in self.aims)
         measured = "<br>".join(f"{value}{'' if met else ' **(NO)**'}" for _, value, met in self.aims)
         counts = f"{self.acknowledged} | {self.lost} | {self.doubled}"

@@ -162,7 +162,7 @@ def main() -> int:
         try:
             for name, container in sorted(containers().items()):
                 began, before = time.monotonic(), len(load.failed)
-                subprocess.run(["docker", "restart", "--time", "20", container], check=True, capture_output=True)
+                subprocess.run(["docker", "restart", container], check=True, capture_output=True)
                 wait_for(lambda container=container: healthy(container), f"{name} to be healthy")  # type: ignore[misc]
                 print(f"{name}: back after {time.monotonic() - began:.1f} s, {len(load.failed) - before} requests failed", flush=True)
         finally:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from common.keys import fill
+from common.serving import LONGEST_END
 from common.settings import SharedSettings
 from pydantic_settings import BaseSettings
 
@@ -58,6 +59,11 @@ def test_a_process_can_write_nothing_but_its_pictures(compose: dict[str, Any], n
     service = compose["services"][name]
     assert (service["read_only"], service["cap_drop"], service["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
     assert [volume.split(":")[1] for volume in service.get("volumes", [])] in ([], ["/var/lib/microblog"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_process_is_given_the_time_that_its_end_may_take(compose: dict[str, Any], name: str) -> None:
+    assert float(compose["services"][name]["stop_grace_period"].removesuffix("s")) >= LONGEST_END + 2
 
 
 def test_whatever_is_published_is_published_on_loopback(compose: dict[str, Any]) -> None:

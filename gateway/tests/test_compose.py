@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from common import telemetry
 from common.events import AccountState, MediaState, PostState, TagState
 from common.ids import time_of
 from gateway.compose import discovery
@@ -65,6 +66,21 @@ async def test_a_post_is_carried_to_social_which_renders_the_answer(door: "Door"
     assert written.json() == {"status": "hello", "media_ids": ["9"]}
     assert (carried.identity.kind, carried.identity.name) == ("service", "gateway")
     assert PostState.model_validate(carried.json()) == PostState.model_validate(event())
+
+
+@pytest.mark.parametrize("page", [False, True])
+async def test_all_that_a_request_asks_of_services_belongs_to_its_trace(
+    door: "Door", town: "Town", rendered: dict[str, Any], monkeypatch: pytest.MonkeyPatch, page: bool
+) -> None:
+    monkeypatch.setattr(telemetry, "_enabled", True)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with door.client(town.know("adas")) as client:
+        if page:
+            assert (await client.get("/public", headers={"traceparent": trace})).status_code == 200
+        else:
+            await client.post("/api/v1/statuses", json={"status": "hello"}, headers={"traceparent": trace})
+    assert {one.service for one in town.log} >= ({"social"} if page else {"auth", "posts", "social"})
+    assert {one.headers.get("traceparent", "")[:36] for one in town.log} == {trace[:36]}
 
 
 async def test_a_reply_is_written_to_the_post_that_is_meant_once_its_writer_may_see_it(

@@ -46,6 +46,24 @@ def told(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]
 
 
+async def test_who_makes_up_tokens_has_auth_asked_no_more_often_than_they_may_call(make_door: "MakeDoor", town: "Town") -> None:
+    door = await make_door(rate_limits=True)
+    async with door.client(town.know("adas")) as known, door.client() as stranger:
+        assert (await known.get(HOME)).status_code == 200
+        answers = [await stranger.get(HOME, headers={"Authorization": f"Bearer made-up-{number}"}) for number in range(310)]
+        assert [answer.status_code for answer in answers] == [401] * 300 + [429] * 10
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 300
+        assert sum(town.introspections.values()) == 1 + 300
+        assert (await known.get(HOME)).status_code == 200  # who is known isn't asked about, whoever else has the address
+
+
+async def test_tokens_that_are_good_leave_an_address_what_it_has(make_door: "MakeDoor", town: "Town") -> None:
+    door = await make_door(rate_limits=True)
+    for number in range(310):
+        async with door.client(town.know(f"token-{number}", account_id=str(number + 1))) as person:
+            assert (await person.get(HOME)).status_code == 200
+
+
 async def test_auth_is_asked_once_a_minute_and_not_more_often(door: "Door", town: "Town", clock: Clock) -> None:
     async with door.client(town.know("adas")) as client:
         for _ in range(3):

@@ -18,7 +18,7 @@ from gateway.call import Call
 from gateway.compose import COMPOSERS
 from gateway.encoding import takes_gzip
 from gateway.identity import AuthAway
-from gateway.limits import Limits
+from gateway.limits import Limits, TooOften, Verdict
 from gateway.load import Bodies, Gate, Overloaded, TooLarge, TooSlow, Unreadable
 from gateway.routes import APP, USER, Match, Route, Table, is_page
 from gateway.services import BUSY, Answer, error
@@ -93,7 +93,8 @@ class Edge:
             await _send(send, scope["method"], _refusal(Unreadable()), {}, secrets.token_hex(8), "")
             return
         if is_page(scope["path"]):
-            await self._page({**scope, "client": (ip, 0)}, receive, send, headers, ip)
+            with telemetry.span(f"{scope['method']} {scope['path']}", SpanKind.SERVER, headers.get("traceparent")):
+                await self._page({**scope, "client": (ip, 0)}, receive, send, headers, ip)
             return
         if scope["method"] == "OPTIONS":
             await _start_and_end(send, 204, _PREFLIGHT, b"")
@@ -127,12 +128,13 @@ class Edge:
             ), {}
         scope["route_path"] = match.route.template
         token = _bearer(headers)
-        refused, identity = await self._identify(match.route, token)
+        try:
+            refused, identity = await self._identify(match.route, token, ip)
+        except TooOften as problem:
+            return _too_often(problem.verdict)
         verdict = self._limits.count(match.route.limit, str(identity.account_id) if identity.is_user else ip)
         if not verdict.allowed:
-            return Answer(
-                429, error(429, "Too many requests").body, {"content-type": "application/json", "retry-after": str(verdict.seconds)}
-            ), verdict.headers
+            return _too_often(verdict)
         if refused is not None:
             return refused, verdict.headers
         if self._backend.services.full(match.route.service):
@@ -158,17 +160,19 @@ class Edge:
             route.service, method, target, identity=call.identity, body=call.body or None, headers=sent
         )
 
-    async def _identify(self, route: Route, token: str | None) -> tuple[Answer | None, Identity]:
-        """Who calls, and the refusal when they may not call this."""
+    async def _identify(self, route: Route, token: str | None, ip: str) -> tuple[Answer | None, Identity]:
+        """Who calls, and the refusal when they may not call this; raises `TooOften` for an address that makes up one token after another."""
         if route.limit == "none" or route.template.startswith("/oauth/"):
             return None, ANONYMOUS
         if token is None:
             refused = error(401, "The access token is invalid") if route.who in (USER, APP) else None
             return refused, ANONYMOUS
         try:
-            known = await self._backend.identities.resolve(token)
+            known = await self._backend.identities.resolve(token, lambda: self._limits.demand("strangers", ip))
         except AuthAway:
             return error(503, "The service is temporarily unavailable"), ANONYMOUS
+        if known is None:
+            self._limits.count("strangers", ip)
         if known is None or known.session:
             return error(401, "The access token is invalid"), ANONYMOUS
         identity = known.identity
@@ -232,6 +236,11 @@ def _well_framed(path: str, headers: dict[str, str]) -> bool:
     return path.startswith("/") and headers.get("transfer-encoding", "chunked").strip().lower() == "chunked"
 
 
+def _too_often(verdict: Verdict) -> tuple[Answer, dict[str, str]]:
+    headers = {"content-type": "application/json", "retry-after": str(verdict.seconds)}
+    return Answer(429, error(429, "Too many requests").body, headers), verdict.headers
+
+
 def _refusal(problem: Exception) -> Answer:
     status, told = _REFUSALS[type(problem)]
     answer = error(status, told)
@@ -264,9 +273,6 @@ def _forwarded_headers(headers: dict[str, str], route: Route, ip: str) -> dict[s
         sent["authorization"] = headers["authorization"]
     if ip:
         sent["x-forwarded-for"] = ip
-    trace = telemetry.current_traceparent()
-    if trace:
-        sent["traceparent"] = trace
     return sent
 
 

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,12 +61,17 @@ class Identities:
         self._forgotten = 0
         self._asking: dict[bytes, _Asking] = {}
 
-    async def resolve(self, token: str) -> Known | None:
-        """Return who the token stands for, None when nobody; raises `AuthAway`."""
+    async def resolve(self, token: str, before_asking: Callable[[], None] | None = None) -> Known | None:
+        """Return who the token stands for, None when nobody; raises `AuthAway`.
+
+        `before_asking` is called before `auth` is asked about a token that isn't known to be good, and may raise to prevent that.
+        """
         key = hashlib.sha256(token.encode()).digest()
         entry, now = self._entries.get(key), time.monotonic()
         if entry is not None and now - entry.checked < (FRESH_FOR if entry.known else _UNKNOWN_FOR):
             return entry.known
+        if before_asking is not None and (entry is None or entry.known is None):
+            before_asking()
         asking = self._asking.get(key) or self._begin_asking(key, token)
         if entry is None or entry.known is None or now - entry.checked >= KEPT_FOR:
             return await asyncio.shield(asking.task)

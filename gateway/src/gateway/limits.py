@@ -16,6 +16,7 @@ _LIMITS: Final[dict[str, RateLimitItem]] = {
     "files": RateLimitItemPerMinute(3000, 5),
     "pages": RateLimitItemPerMinute(600, 5),
     "streams": RateLimitItemPerMinute(300, 5),
+    "strangers": RateLimitItemPerMinute(300, 5),
 }
 
 
@@ -31,6 +32,14 @@ class Verdict:
 _FREE: Final = Verdict(True, {})
 
 
+class TooOften(Exception):
+    """No call is left before the time that `verdict` tells."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__()
+        self.verdict = verdict
+
+
 class Limits:
     """300 calls in 5 minutes for each person or address, fewer for uploads and deletions."""
 
@@ -43,7 +52,15 @@ class Limits:
         item = _LIMITS.get(name)
         if item is None or not self._enabled:
             return _FREE
-        allowed = self._limiter.hit(item, name, subject)
+        return self._verdict(item, name, subject, self._limiter.hit(item, name, subject))
+
+    def demand(self, name: str, subject: str) -> None:
+        """Raise `TooOften` if the subject has no call left; counts nothing."""
+        item = _LIMITS[name]
+        if self._enabled and not self._limiter.test(item, name, subject):
+            raise TooOften(self._verdict(item, name, subject, allowed=False))
+
+    def _verdict(self, item: RateLimitItem, name: str, subject: str, allowed: bool) -> Verdict:
         stats = self._limiter.get_window_stats(item, name, subject)
         reset = datetime.fromtimestamp(stats.reset_time, UTC)
         headers = {

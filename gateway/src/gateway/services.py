@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import orjson
+from common import telemetry
 from common.identity import HEADER, LIFETIME, Identity, Signer
 from yarl import URL
 
@@ -145,6 +146,9 @@ class Services:
     ) -> Answer:
         assert self._session is not None, "open() comes first"  # noqa: S101
         signed = {**headers, HEADER: self.sign(identity, service)}
+        trace = telemetry.current_traceparent()
+        if trace is not None:
+            signed["traceparent"] = trace
         url = f"{self._urls[service]}{target}"
         for last in (False, True):
             try:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import uvicorn
 from common.memory import keep_ready
-from common.serving import WholeAnswers
+from common.serving import FINISH, WholeAnswers, close
 from starlette.types import ASGIApp
 
 from gateway.main import create_app
@@ -53,7 +53,7 @@ def serve(create: Callable[[], ASGIApp], host: str, port: int) -> None:
         backlog=2048,
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=_HEADERS_SECONDS,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=FINISH,
     )
     listening = config.bind_socket()
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux, tcp(7): accepted sockets inherit it
@@ -66,7 +66,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.lifespan.state["before_shutdown"]()
-        await super().shutdown(sockets)
+        await close(super().shutdown(sockets))
 
 
 class Guarded(WholeAnswers):

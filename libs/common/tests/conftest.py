@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from common import ids, inbox, outbox
 from common.db import Database
 from common.events import AccountState
-from common.topics import dead_letter_topic
+from common.topics import dead_letters
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -43,12 +43,14 @@ def database_url(postgres_url: str) -> Iterator[str]:
 async def new_account_class(kafka_servers: str) -> Callable[..., Awaitable[type[AccountState]]]:
     """Makes an event class with a topic (and dead-letter topic of the service `tests`) that nobody else uses."""
 
-    async def make(partitions: int = 1, servers: str = kafka_servers) -> type[AccountState]:
+    async def make(partitions: int = 1, servers: str = kafka_servers, largest: int | None = None) -> type[AccountState]:
         name = f"tests.t{secrets.token_hex(6)}"
         admin = AIOKafkaAdminClient(bootstrap_servers=servers.split(","))
         await admin.start()
         try:
-            await admin.create_topics([NewTopic(name, partitions, 1), NewTopic(dead_letter_topic(name, SERVICE), 1, 1)])
+            dead = dead_letters(name, SERVICE)
+            config = {**dead.config, **({} if largest is None else {"max.message.bytes": str(largest)})}
+            await admin.create_topics([NewTopic(name, partitions, 1), NewTopic(dead.name, 1, 1, topic_configs=config)])
         finally:
             await admin.close()
 

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from common import telemetry
 from common.db import Database
 from common.errors import NotFound, Transient
 from common.events import AccountState
 from common.inbox import first_time
-from common.kafka import Consumers, Undecodable, decode, passes
+from common.kafka import Consumers, Undecodable, alone, decode, passes
 from common.topics import dead_letter_topic
 from psycopg.errors import UniqueViolation
 from sqlalchemy import text
@@ -21,6 +24,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 pytestmark = pytest.mark.anyio
+
+_LARGEST = 1_048_576
+"""What a producer sends if it isn't told otherwise."""
 
 Read = Callable[..., Awaitable[list[ConsumerRecord]]]
 Make = Callable[..., AccountState]
@@ -136,6 +142,45 @@ async def test_headers_that_are_not_utf_8_do_not_lose_the_event(
     async with consuming(kafka_servers, account_class, seen):
         await eventually(lambda: (2, 1) in seen)
     assert seen == [(1, 1), (1, 1), (2, 1)]
+
+
+async def test_the_largest_record_that_a_topic_takes_fits_with_its_reason_into_the_dead_letters(
+    kafka_servers: str, account_class: type[AccountState], account: Make, producer: AIOKafkaProducer, read: Read, eventually: Eventually
+) -> None:
+    seen, like = Seen(), account(1)
+    headers = [("ce_id", b"1"), ("ce_type", b"account.changed")]
+    value = b"x" * (_LARGEST - DefaultRecordBatchBuilder.estimate_size_in_bytes(b"1", b"", headers) - 2)  # its length takes two bytes more
+    await put(producer, like, value, headers)
+    await send(producer, account(2))
+    async with consuming(kafka_servers, account_class, seen) as consumers:
+        await eventually(lambda: (2, 1) in seen)
+        assert await consumers.problem() is None
+    (dead,) = await read(dead_letter_topic(like.topic, "tests"), 1)
+    assert dead.value == value
+    assert [name for name, _ in dead.headers] == ["ce_id", "ce_type", "x-error", "x-origin"]
+
+
+async def test_a_dead_letter_that_nothing_takes_is_told_and_tried_again_after_a_pause(
+    kafka_servers: str,
+    new_account_class: Callable[..., Awaitable[type[AccountState]]],
+    producer: AIOKafkaProducer,
+    eventually: Eventually,
+) -> None:
+    account_class, tried = await new_account_class(largest=1_000), []
+
+    async def handler(event: AccountState) -> None:
+        tried.append(event.account_id)
+        raise UniqueViolation
+
+    large = account_class(account_id=1, version=1, username="ada" * 500, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    await send(producer, large)
+    async with consuming(kafka_servers, account_class, handler) as consumers:
+        await eventually(lambda: len(tried) == 3)
+        for _ in range(20):  # so that what is read again comes at once
+            await send(producer, large)
+            await asyncio.sleep(0.1)
+        assert await consumers.problem() == f"{account_class.topic}: a dead letter can't be put aside, MessageSizeTooLargeError"
+        assert tried == [1, 1, 1]
 
 
 async def test_tombstones_and_contracts_of_the_future_are_passed_over(
@@ -278,6 +323,42 @@ async def test_an_event_in_the_middle_of_its_handler_is_finished_before_the_end(
     assert seen == [(2, 1)]
 
 
+@asynccontextmanager
+async def replica(name: str, servers: str, event_class: type[AccountState]) -> AsyncIterator[Seen]:
+    consumers, seen = Consumers("tests", servers, name), Seen()
+    consumers.on(event_class)(seen)
+    await consumers.broker.start()
+    try:
+        yield seen
+    finally:
+        await consumers.stop()
+
+
+async def test_who_ends_leaves_its_partitions_to_those_who_stay_and_to_those_who_come(
+    kafka_servers: str,
+    new_account_class: Callable[..., Awaitable[type[AccountState]]],
+    producer: AIOKafkaProducer,
+    eventually: Eventually,
+) -> None:
+    account_class = await new_account_class(partitions=4)
+
+    def events(version: int) -> list[AccountState]:
+        made = datetime(2026, 1, 1, tzinfo=UTC)
+        return [account_class(account_id=number, version=version, username="ada", created_at=made) for number in range(20)]
+
+    async with replica("container-1", kafka_servers, account_class) as staying:
+        async with replica("container-2", kafka_servers, account_class) as leaving:
+            await send(producer, *events(1))
+            await eventually(lambda: len(staying) + len(leaving) >= 20)
+            assert leaving, "it was given nothing that it could keep"
+        await send(producer, *events(2))
+        await eventually(lambda: sum(version == 2 for _, version in staying) == 20, 8)  # a session lasts 30 s
+    async with replica("container-3", kafka_servers, account_class) as coming:
+        await send(producer, *events(3))
+        await eventually(lambda: len(coming) >= 20, 8)
+    assert {version for _, version in coming} == {3}
+
+
 async def test_who_remembers_its_place_is_told_after_the_handler(
     kafka_servers: str, account_class: type[AccountState], account: Make, producer: AIOKafkaProducer, eventually: Eventually
 ) -> None:
@@ -367,6 +448,37 @@ async def test_events_that_come_together_are_given_together_and_not_again(
     await send(producer, account(10))
     async with consuming_together(kafka_servers, account_class, after):
         await eventually(lambda: after == [[10]])
+
+
+async def test_what_is_done_for_one_of_many_belongs_to_the_trace_that_it_came_with(
+    kafka_servers: str,
+    account_class: type[AccountState],
+    account: Make,
+    producer: AIOKafkaProducer,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telemetry, "_enabled", True)
+    heard: list[tuple[int, str]] = []
+    consumers = Consumers("tests", kafka_servers, "tests-0")
+
+    @consumers.on_many(account_class, gather=0.3)
+    async def together(events: Sequence[AccountState]) -> None:
+        assert len(events) > 1
+        for event in events:
+            with alone(event):
+                heard.append((event.account_id, (telemetry.current_traceparent() or "")[:35]))
+
+    traces = [f"00-{number:x}af7651916cd43dd8448eb211c80319c" for number in range(4)]
+    for number, trace in enumerate(traces):
+        event = account(number)
+        await put(producer, event, event.model_dump_json().encode(), [("traceparent", f"{trace}-b7ad6b7169203331-01".encode())])
+    await consumers.broker.start()
+    try:
+        await eventually(lambda: len(heard) >= 4)
+    finally:
+        await consumers.stop()
+    assert heard == list(enumerate(traces))
 
 
 async def test_one_to_blame_among_many_is_found_and_buried_alone(

@@ -1,10 +1,15 @@
-"""What a process sends: an answer's headers and the first of its body in one piece."""
+"""What a process sends, an answer's headers and the first of its body in one piece; and that it ends in time."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from common.serving import WholeAnswers
+from common import serving
+from common.serving import Draining, WholeAnswers
+from common.testing.plugin import free_port
+from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn import Config
@@ -89,3 +94,24 @@ async def test_a_connection_that_closes_has_sent_everything_before() -> None:
     wire = await asked("/empty", last=b"connection: close\r\n")
     assert wire.closed
     assert b"".join(wire.written).startswith(b"HTTP/1.1 204")
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_process_ends_in_time_whatever_hangs(hangs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "FINISH", 0)
+    monkeypatch.setattr(serving, "CLOSE", 0.5)
+    closed: list[str] = []
+
+    @asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await asyncio.sleep(60 if hangs else 0)
+        closed.append("all")
+
+    server = Draining(Config(Starlette(lifespan=life), port=free_port(), log_config=None, lifespan="on"))
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    server.should_exit = True
+    await asyncio.wait_for(running, 5)
+    assert closed == ([] if hangs else ["all"])

@@ -8,6 +8,7 @@ import pytest
 from fakes.server import serving
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,6 +31,13 @@ async def thing(number: int) -> int:
     with telemetry.span("inside"):
         return number
 
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+OTHER = "00-1af7651916cd43dd8448eb211c80319c-c7ad6b7169203331-01"
+with telemetry.span("one", parent=PARENT):
+    pass
+with telemetry.span("several", links=[PARENT, OTHER, None, "nonsense", OTHER]):
+    pass
+
 async def ask() -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(telemetry.Measured(app)), base_url="http://x") as client:
         for path in ("/things/1", "/things/2", "/things/3", "/wp-login.php"):
@@ -44,12 +52,15 @@ for provider in (metrics.get_meter_provider(), trace.get_tracer_provider()):
 """
 
 
+TRACES = [f"{first}af7651916cd43dd8448eb211c80319c" for first in (0, 1)]
+
+
 class Collector:
     """An OTLP receiver that keeps what it was sent."""
 
     def __init__(self) -> None:
         self.metrics: dict[str, Any] = {}
-        self.spans: list[str] = []
+        self.spans: list[Span] = []
         self.resources: set[str] = set()
 
     def app(self) -> Starlette:
@@ -65,7 +76,7 @@ class Collector:
 
     async def _traces(self, request: Request) -> Response:
         for resource in ExportTraceServiceRequest.FromString(await request.body()).resource_spans:
-            self.spans += [span.name for scope in resource.scope_spans for span in scope.spans]
+            self.spans += [span for scope in resource.scope_spans for span in scope.spans]
         return Response()
 
 
@@ -96,8 +107,16 @@ def test_lag_and_dead_letters_are_told_by_topic(collector: Collector) -> None:
 
 
 def test_spans_carry_the_name_of_the_process(collector: Collector) -> None:
-    assert collector.spans.count("inside") == 2  # FastAPI tells of its own steps besides
+    assert [span.name for span in collector.spans].count("inside") == 2  # FastAPI tells of its own steps besides
     assert collector.resources == {"microblog-posts-api"}
+
+
+def test_work_for_one_belongs_to_its_trace_and_work_for_several_is_linked_to_theirs(collector: Collector) -> None:
+    by_name = {span.name: span for span in collector.spans}
+    one, several = by_name["one"], by_name["several"]
+    assert (one.trace_id.hex(), one.parent_span_id.hex(), len(one.links)) == (TRACES[0], "b7ad6b7169203331", 0)
+    assert [link.trace_id.hex() for link in several.links] == TRACES
+    assert several.trace_id.hex() not in TRACES
 
 
 def test_without_an_address_nothing_is_set_up() -> None:

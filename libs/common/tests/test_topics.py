@@ -74,6 +74,34 @@ def test_topics_are_made_once_and_as_declared(kafka_servers: str) -> None:
         assert {name: configs[topic.name][name] for name in topic.config} == topic.config
 
 
+def test_dead_letter_topics_that_were_narrower_take_larger_records_and_keep_the_rest(kafka_servers: str) -> None:
+    topic = next(topic for topic in declared() if ".dead." in topic.name)
+    asyncio.run(_altered(kafka_servers, topic.name, {"retention.ms": "86400000"}))
+    try:
+        asyncio.run(_shows(kafka_servers, topic.name, {"max.message.bytes": "1048588", "retention.ms": "86400000"}))
+        assert ensure_topics(kafka_servers) == []
+        asyncio.run(_shows(kafka_servers, topic.name, {**topic.config, "retention.ms": "86400000"}))
+    finally:
+        asyncio.run(_altered(kafka_servers, topic.name, topic.config))
+
+
+async def _shows(servers: str, name: str, wanted: dict[str, str]) -> None:
+    """Wait until the broker tells of a topic what was set for it, a moment after it answered."""
+    async with asyncio.timeout(10):
+        while not wanted.items() <= (await _described(servers))[1][name].items():
+            await asyncio.sleep(0.1)
+
+
+async def _altered(servers: str, name: str, config: dict[str, str]) -> None:
+    """Have a topic set to this and nothing else."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.split(","))
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, config)])
+    finally:
+        await admin.close()
+
+
 async def _described(servers: str) -> tuple[dict[str, int], dict[str, dict[str, str]]]:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.split(","))
     await admin.start()

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from common.memory import give_back
 from common.outbox import Waker, pending
+from common.postgres import address
 from common.statements import Connection
 
 _SERVER_OPTIONS: Final = "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=15000 -c lock_timeout=2000 -c timezone=UTC"
@@ -46,15 +47,16 @@ class Database:
     """One service's database: sessions for commands, pooled connections for hot queries."""
 
     def __init__(self, url: str, pool_size: int = 8) -> None:
-        self.url = url
+        self.url = address(url)
+        """For connections besides these, such as one that listens."""
         self.engine: AsyncEngine = create_async_engine(
-            url.replace("postgresql://", "postgresql+psycopg://", 1),
+            address(url, _SERVER_OPTIONS).replace("postgresql://", "postgresql+psycopg://", 1),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,
             pool_recycle=1800,
             pool_use_lifo=True,  # what a burst left idle stays idle, with its memory on the server's side unused
-            connect_args={"connect_timeout": 3, "options": _SERVER_OPTIONS, "application_name": "microblog"},
+            connect_args={"application_name": "microblog"},
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_dead)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -63,7 +65,7 @@ class Database:
         self._used = False
         self._resting: asyncio.Task[None] | None = None
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            url,
+            address(url, f"{_SERVER_OPTIONS} {_BY_KEYS}"),
             connection_class=Connection,
             min_size=1,
             max_size=pool_size,
@@ -71,12 +73,7 @@ class Database:
             timeout=5,
             max_lifetime=1800,
             max_idle=60,
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": 3,
-                "options": f"{_SERVER_OPTIONS} {_BY_KEYS}",
-                "prepare_threshold": 1,
-            },
+            kwargs={"autocommit": True, "prepare_threshold": 1},
             name="reads",
         )
 

@@ -6,13 +6,16 @@ back at once and for ever, so this module decides first what waits (`Transient`,
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -23,18 +26,22 @@ from common.db import Database, is_away
 from common.errors import Transient
 from common.events import Event
 from common.telemetry import count_dead_letter, span
-from common.topics import dead_letter_topic
+from common.topics import LARGEST_DEAD_LETTER, dead_letter_topic
 
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[..., Awaitable[Any]]
 
+FINISH: Final = 10.0
+"""Seconds that events have which are being handled when the worker ends."""
 _TRIES: Final = 3
 _LONGEST_PAUSE: Final = 10.0
 _MAX_DEAD_IN_A_ROW: Final = 20
 _AT_ONCE: Final = 100
 """Records that are handled together, and acknowledged by one commit: a commit for each costs the broker as much as the record itself."""
+_PARENTS: Final[ContextVar[Mapping[int, str | None]]] = ContextVar("parents", default=MappingProxyType({}))
+"""The traces that events came with which are handled together, by `id`."""
 
 
 class Undecodable(Exception):
@@ -64,7 +71,7 @@ class Consumers:
             servers.split(","),
             apply_types=False,
             client_id=replica,
-            graceful_timeout=10,
+            graceful_timeout=FINISH,
             logger=None,
         )
         self._replica = replica
@@ -127,7 +134,10 @@ class Consumers:
         return "; ".join(f"{topic}: {reason}" for topic, reason in self._waiting.items()) or None
 
     async def stop(self) -> None:
+        """Finish what is being handled, commit it, and leave the groups, so that others go on at once; a crash leaves nothing."""
         self._ending.set()
+        for subscriber in self.broker.subscribers:
+            _leave_at_its_end(getattr(subscriber, "consumer", None))
         await self.broker.stop()
         if self._producer is not None:
             await self._producer.stop()
@@ -151,7 +161,7 @@ class Consumers:
             ack_policy=AckPolicy.NACK_ON_ERROR,
             auto_offset_reset="earliest",
             session_timeout_ms=30_000,
-            heartbeat_interval_ms=10_000,
+            heartbeat_interval_ms=3_000,  # as long as it takes until others hear that one left
             fetch_max_wait_ms=5_000,
             parser=_parse,
             decoder=_decode,
@@ -193,9 +203,12 @@ class Consumers:
     async def _digest_together(self, subscription: _Subscription, records: Sequence[ConsumerRecord]) -> bool:
         topic = subscription.event_class.topic
         try:
-            with span(f"{topic} receive", SpanKind.CONSUMER, None, **{"messaging.batch.message_count": len(records)}):
-                events = [decode(subscription.event_class, record) for record in records if record.value is not None]
-                await subscription.handle([event for event in events if event is not None])
+            with self._span(topic, None, map(_traceparent, records), len(records)):
+                decoded = [
+                    (decode(subscription.event_class, record), _traceparent(record)) for record in records if record.value is not None
+                ]
+                with _coming_with({id(event): parent for event, parent in decoded}):
+                    await subscription.handle([event for event, _ in decoded if event is not None])
                 for record in records:
                     if self._after is not None and record.value is not None:
                         await self._after(record)
@@ -203,14 +216,14 @@ class Consumers:
             log.info("handled one by one", extra={"topic": topic, "records": len(records), "reason": type(error).__name__})
             return False
         self._dead_in_a_row[topic] = 0
+        self._waiting.pop(topic, None)
         return True
 
     async def _digest_one(self, subscription: _Subscription, record: ConsumerRecord) -> None:
         topic = subscription.event_class.topic
         if record.value is None:
             return  # a tombstone: what it ends was told by a state with `deleted`
-        headers = dict(record.headers)
-        with span(f"{topic} receive", SpanKind.CONSUMER, _text(headers.get("traceparent")) or None):
+        with self._span(topic, _traceparent(record)):
             try:
                 event = decode(subscription.event_class, record)
                 if event is not None:
@@ -220,6 +233,12 @@ class Consumers:
                 self._dead_in_a_row[topic] = 0
             except Exception as error:
                 await self._bury(topic, record, error)
+
+    def _span(self, topic: str, parent: str | None, links: Iterable[str | None] = (), count: int = 1) -> AbstractContextManager[None]:
+        """As OpenTelemetry's conventions for messaging have it: one message is processed within its trace, several with links to theirs."""
+        several = {"messaging.batch.message_count": count} if count > 1 else {}
+        group = {"messaging.consumer.group.name": f"{self.service}.{topic}"}
+        return span(f"process {topic}", SpanKind.CONSUMER, parent, links, **_process(topic), **group, **several)
 
     async def _patiently(self, topic: str, event: Event, subscription: _Subscription) -> None:
         """Call the handler until it succeeds; a fault of the engines is waited out, any other is tried three times."""
@@ -243,21 +262,19 @@ class Consumers:
     async def _bury(self, topic: str, record: ConsumerRecord, error: Exception) -> None:
         in_a_row = self._dead_in_a_row.get(topic, 0) + 1
         if in_a_row > _MAX_DEAD_IN_A_ROW:
-            self._waiting[topic] = f"stopped after {_MAX_DEAD_IN_A_ROW} dead letters in a row, {type(error).__name__}"
-            with suppress(TimeoutError):  # an end doesn't wait for this, or it would cut off what is being committed then
-                await asyncio.wait_for(self._ending.wait(), _LONGEST_PAUSE)
+            await self._stand_still(topic, f"stopped after {_MAX_DEAD_IN_A_ROW} dead letters in a row, {type(error).__name__}")
             raise TooManyDead(topic) from error
-        producer = await self._dead_letters()
-        await producer.send_and_wait(
-            dead_letter_topic(topic, self.service),
-            record.value,
-            key=record.key,
-            headers=[
-                *record.headers,
-                ("x-error", f"{type(error).__name__}: {error}"[:500].encode()),
-                ("x-origin", f"{record.topic}/{record.partition}/{record.offset}".encode()),
-            ],
-        )
+        headers = [
+            *record.headers,
+            ("x-error", f"{type(error).__name__}: {error}"[:500].encode()),
+            ("x-origin", f"{record.topic}/{record.partition}/{record.offset}".encode()),
+        ]
+        try:
+            producer = await self._dead_letters()
+            await producer.send_and_wait(dead_letter_topic(topic, self.service), record.value, key=record.key, headers=headers)
+        except KafkaError as refusal:
+            await self._stand_still(topic, f"a dead letter can't be put aside, {type(refusal).__name__}")
+            raise
         self._dead_in_a_row[topic] = in_a_row
         self._waiting.pop(topic, None)
         count_dead_letter(topic)
@@ -265,12 +282,40 @@ class Consumers:
             "dead letter", extra={"topic": topic, "partition": record.partition, "offset": record.offset, "reason": type(error).__name__}
         )
 
+    async def _stand_still(self, topic: str, reason: str) -> None:
+        """Say why, and pause: what can't go on now is tried again then."""
+        self._waiting[topic] = reason
+        log.error("consumer stands still", extra={"topic": topic, "reason": reason})
+        with suppress(TimeoutError):  # an end doesn't wait for this, or it would cut off what is being committed then
+            await asyncio.wait_for(self._ending.wait(), _LONGEST_PAUSE)
+
     async def _dead_letters(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(bootstrap_servers=self._servers.split(","), acks="all", client_id=f"{self._replica}-dead-letters")
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._servers.split(","),
+                acks="all",
+                client_id=f"{self._replica}-dead-letters",
+                max_request_size=LARGEST_DEAD_LETTER,
+            )
             await producer.start()
             self._producer = producer
         return self._producer
+
+
+@contextmanager
+def _coming_with(parents: Mapping[int, str | None]) -> Iterator[None]:
+    before = _PARENTS.set(parents)
+    try:
+        yield
+    finally:
+        _PARENTS.reset(before)
+
+
+@contextmanager
+def alone(event: Event) -> Iterator[None]:
+    """Within a handler of several events: what is done for this one belongs to the trace that it came with, and so does what follows from it."""
+    with span(f"process {event.topic}", SpanKind.CONSUMER, _PARENTS.get().get(id(event)), **_process(event.topic)):
+        yield
 
 
 def decode(event_class: type[E], record: ConsumerRecord) -> E | None:
@@ -311,9 +356,26 @@ def _rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> No
             consumer.seek(partition, offset)
 
 
+def _leave_at_its_end(consumer: AIOKafkaConsumer | None) -> None:
+    """Have a static member leave its group when it stops. aiokafka has no word for that: only members without a name leave (decision 16)."""
+    coordinator = getattr(consumer, "_coordinator", None)
+    if isinstance(coordinator, GroupCoordinator):
+        coordinator._group_instance_id = None
+
+
 async def _decode(message: Any) -> ConsumerRecord:
     record: ConsumerRecord = message.raw_message
     return record
+
+
+def _process(topic: str) -> dict[str, str]:
+    """https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/"""
+    operation = {"messaging.operation.type": "process", "messaging.operation.name": "process"}
+    return {"messaging.system": "kafka", "messaging.destination.name": topic, **operation}
+
+
+def _traceparent(record: ConsumerRecord) -> str | None:
+    return _text(dict(record.headers).get("traceparent")) or None
 
 
 def _text(value: bytes | None) -> str:

@@ -12,6 +12,8 @@ from alembic import command, context
 from alembic.config import Config
 from sqlalchemy import create_engine, pool, text
 
+from common.postgres import address
+
 _LOCK = 0x6D6967726174
 
 
@@ -31,7 +33,7 @@ def migrations_of(service: str) -> Path:
 def run() -> None:
     """What `migrations/env.py` of every service calls."""
     url: str = context.config.attributes["url"]
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=pool.NullPool)
+    engine = create_engine(address(url).replace("postgresql://", "postgresql+psycopg://", 1), poolclass=pool.NullPool)
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
         connection.commit()

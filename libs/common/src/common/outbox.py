@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, LargeBin
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.events import Event
+from common.postgres import address
 from common.telemetry import current_traceparent
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class Waker:
     """
 
     def __init__(self, url: str, channel: str = CHANNEL) -> None:
-        self._url = url
+        self._url = address(url)
         self._statement = f"NOTIFY {channel}".encode()
         self._event = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -150,7 +151,7 @@ class Waker:
             self._event.clear()
             try:
                 if connection is None or connection.closed:
-                    connection = await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3)
+                    connection = await AsyncConnection.connect(self._url, autocommit=True)
                 await connection.execute(self._statement)
                 await asyncio.sleep(_BETWEEN_SECONDS)
             except Exception as error:

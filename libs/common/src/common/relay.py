@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, sql
 
 from common import telemetry
 from common.outbox import CHANNEL
+from common.postgres import address
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Relay:
     """
 
     def __init__(self, url: str, servers: str, service: str) -> None:
-        self._url = url
+        self._url = address(url)
         self._servers = servers
         self._service = service
         self._task: asyncio.Task[None] | None = None
@@ -75,7 +76,7 @@ class Relay:
 
     async def _lead(self) -> None:
         """Publish for as long as connections hold; returns never, raises when one breaks."""
-        async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as connection:
+        async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
             while not await self._elected(connection):
                 self.problem, self.waiting = None, None  # a follower in good health: another relay leads
                 await asyncio.sleep(_POLL_SECONDS)

@@ -1,14 +1,16 @@
 """Runs one process of a service: `python -m common.serving posts.main:create_app --host 0.0.0.0 --port 8000`.
 
 SIGTERM ends it without losing a request: for up to five seconds it goes on serving while every answer closes its connection, so
-that callers go elsewhere; then it stops listening, finishes what it is at (ten seconds at most), and closes consumers and pools.
+that callers go elsewhere; then it stops listening, finishes what it is at (ten seconds at most), and closes consumers and pools
+(twenty seconds at most). Whoever stops it with more patience than that (`LONGEST_END`) never cuts off what it is at.
 """
 
 import argparse
 import asyncio
 import importlib
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, cast
 
 import uvicorn
@@ -17,8 +19,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from common.memory import keep_ready
 
+log = logging.getLogger(__name__)
+
 DRAIN: Final = 5.0
 """Seconds in which callers leave; longer than they keep an idle connection, so that none is closed under a request."""
+FINISH: Final = 10
+"""Seconds for requests that are under way."""
+CLOSE: Final = 20.0
+"""Seconds for the rest: events that are being handled (`common.kafka.FINISH`), what the relay has sent, pools."""
+LONGEST_END: Final = DRAIN + FINISH + CLOSE
+"""Seconds after which a process that was told to end has ended, whatever hangs; Docker and others have to wait as long before they kill it."""
 
 
 def serve(create: Callable[[], ASGIApp], host: str, port: int) -> None:
@@ -37,7 +47,7 @@ def serve(create: Callable[[], ASGIApp], host: str, port: int) -> None:
         proxy_headers=False,  # the gateway says who calls, in a way that can be checked
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=FINISH,
         timeout_keep_alive=75,
     )
     Draining(config).run()
@@ -87,7 +97,15 @@ class Draining(uvicorn.Server):
         deadline = time.monotonic() + DRAIN
         while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - uvicorn tells nobody when a connection ends
             await asyncio.sleep(0.05)
-        await super().shutdown()
+        await close(super().shutdown())
+
+
+async def close(shutdown: Coroutine[Any, Any, None]) -> None:
+    """End a server that finishes requests and closes what it has open; give up on what hangs, since the process ends anyway."""
+    try:
+        await asyncio.wait_for(shutdown, FINISH + CLOSE)
+    except TimeoutError:
+        log.error("not everything could be closed in time", extra={"seconds": FINISH + CLOSE})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from opentelemetry import context, metrics, trace
+from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.propagate import extract, inject
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _tracer: Final = trace.get_tracer("microblog")
@@ -55,14 +56,20 @@ def enabled() -> bool:
 
 
 @contextmanager
-def span(name: str, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None, **attributes: Any) -> Iterator[None]:
-    """A span around some work; `parent` is a W3C traceparent that came with a request or an event."""
+def span(
+    name: str, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None, links: Iterable[str | None] = (), **attributes: Any
+) -> Iterator[None]:
+    """A span around some work; `parent` is a W3C traceparent that came with a request or an event.
+
+    Work for several of them at once belongs to no trace of theirs, and has `links` to each.
+    """
     if not _enabled:
         yield
         return
     token = context.attach(extract({"traceparent": parent})) if parent else None
     try:
-        with _tracer.start_as_current_span(name, kind=kind, attributes=attributes, record_exception=False) as current:
+        linked = [Link(context) for context in map(_context_of, dict.fromkeys(links)) if context.is_valid]
+        with _tracer.start_as_current_span(name, kind=kind, attributes=attributes, links=linked, record_exception=False) as current:
             try:
                 yield
             except Exception as error:
@@ -71,6 +78,10 @@ def span(name: str, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = Non
     finally:
         if token is not None:
             context.detach(token)
+
+
+def _context_of(traceparent: str | None) -> SpanContext:
+    return trace.get_current_span(extract({"traceparent": traceparent or ""}, Context())).get_span_context()
 
 
 def current_traceparent() -> str | None:

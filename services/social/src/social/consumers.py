@@ -5,7 +5,7 @@ from typing import Final
 
 from common.db import Database
 from common.events import AccountState, PostState
-from common.kafka import Consumers
+from common.kafka import Consumers, alone
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from social.posts.projections import apply_post, unknown
@@ -27,5 +27,6 @@ def register(consumers: Consumers, database: Database, public_url: str) -> None:
         async with database.reading() as connection:
             new = await unknown(connection, events)
         for event in new:  # each by itself: two transactions with several posts could wait for each other
-            async with database.transaction() as session:
-                await apply_post(session, event, public_url)
+            with alone(event):
+                async with database.transaction() as session:
+                    await apply_post(session, event, public_url)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 from common.db import Database
+from common.telemetry import current_traceparent
 from common.times import now
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,7 +33,8 @@ _LONGEST_PAUSE: Final = 3600
 _MOST_BLIND_ATTEMPTS: Final = 3
 
 _PLAN = text("""
-    INSERT INTO mails (dedupe_key, kind, account_id, details) VALUES (:key, :kind, :account_id, CAST(:details AS jsonb))
+    INSERT INTO mails (dedupe_key, kind, account_id, details, traceparent)
+    VALUES (:key, :kind, :account_id, CAST(:details AS jsonb), :traceparent)
     ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
 """)
 # The sender of a claim that outlived it may have ended just after the provider took the mail, if it had begun.
@@ -47,7 +49,7 @@ _CLAIM = """
         SELECT id FROM mails WHERE state = 'new' AND not_before <= now() AND kind {kind}
         ORDER BY not_before LIMIT :limit FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, dedupe_key, kind, account_id, details, attempts
+    RETURNING id, dedupe_key, kind, account_id, details, attempts, traceparent
 """
 _CLAIM_PERSONAL, _CLAIM_BROADCAST = (text(_CLAIM.format(kind=kind)) for kind in ("<> 'announcement'", "= 'announcement'"))
 _BEGIN = text("""
@@ -83,6 +85,8 @@ class Claimed:
     account_id: int
     details: dict[str, Any]
     attempts: int
+    traceparent: str | None
+    """The trace of what it was planned for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class Uncertain:
 async def plan(session: AsyncSession, dedupe_key: str, kind: str, account_id: int, details: dict[str, Any]) -> bool:
     """Have a mail sent, in the transaction of its cause; False when one with this key was planned before."""
     values = {"key": dedupe_key, "kind": kind, "account_id": account_id, "details": orjson.dumps(details).decode()}
+    values["traceparent"] = current_traceparent()
     planned = (await session.execute(_PLAN, values)).first() is not None
     if planned:
         await session.execute(text(f"NOTIFY {CHANNEL}"))

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx
 from common import telemetry
 from common.db import Database
+from opentelemetry.trace import SpanKind
 from psycopg import AsyncConnection
 from sqlalchemy import text
 
@@ -118,7 +119,14 @@ class Sender:
         await ledger.clear_up(self._database, mail, found, wait, grace, can_find=can_find)
 
     async def _each(self, groups: list[list[Claimed]]) -> None:
-        await _together([self._send(group) for group in groups])
+        await _together([self._traced(group) for group in groups])
+
+    async def _traced(self, mails: list[Claimed]) -> None:
+        """Send within the trace of what the mail was planned for; several in one call are linked to theirs."""
+        traces = [mail.traceparent for mail in mails]
+        parent, links = (traces[0], []) if len(traces) == 1 else (None, traces)
+        with telemetry.span("send mail", SpanKind.CLIENT, parent, links):
+            await self._send(mails)
 
     async def _send(self, mails: list[Claimed]) -> None:
         """Write mails, send those that may be sent in one call, and settle each."""

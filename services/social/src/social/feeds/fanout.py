@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from common.db import Database
+from common.telemetry import current_traceparent, span
 from psycopg import AsyncConnection
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -73,22 +74,24 @@ _TAG_FOLLOWERS = text(f"""
 """)
 
 _REMEMBER = text("""
-    INSERT INTO fanouts (entry_id, post_id, author_id, booster_id, after_id) VALUES (:entry, :post, :author, CAST(:booster AS bigint), :after)
+    INSERT INTO fanouts (entry_id, post_id, author_id, booster_id, after_id, traceparent)
+    VALUES (:entry, :post, :author, CAST(:booster AS bigint), :after, :traceparent)
     ON CONFLICT (entry_id) DO UPDATE SET after_id = EXCLUDED.after_id
 """)
 
 _REMEMBER_TAGGED = text("""
-    INSERT INTO tag_fanouts (post_id, after_id) VALUES (:post, :after) ON CONFLICT (post_id) DO UPDATE SET after_id = EXCLUDED.after_id
+    INSERT INTO tag_fanouts (post_id, after_id, traceparent) VALUES (:post, :after, :traceparent)
+    ON CONFLICT (post_id) DO UPDATE SET after_id = EXCLUDED.after_id
 """)
 
 _WAKE = text(f"NOTIFY {_CHANNEL}")
 
 _CLAIM = text("""
-    SELECT t.entry_id, t.post_id, t.author_id, t.booster_id, t.after_id, s.reply_to_account_id, s.deleted
+    SELECT t.entry_id, t.post_id, t.author_id, t.booster_id, t.after_id, t.traceparent, s.reply_to_account_id, s.deleted
     FROM fanouts t JOIN snapshots s ON s.post_id = t.post_id
     ORDER BY t.entry_id FOR UPDATE OF t SKIP LOCKED LIMIT 1
 """)
-_CLAIM_TAGGED = text("SELECT post_id, after_id FROM tag_fanouts ORDER BY post_id FOR UPDATE SKIP LOCKED LIMIT 1")
+_CLAIM_TAGGED = text("SELECT post_id, after_id, traceparent FROM tag_fanouts ORDER BY post_id FOR UPDATE SKIP LOCKED LIMIT 1")
 
 
 async def spread(
@@ -101,7 +104,8 @@ async def spread(
         return
     after = await _chunk(session, entry, post, author, booster, 0, answered)
     if after is not None:
-        await session.execute(_REMEMBER, {"entry": entry, "post": post, "author": author, "booster": booster, "after": after})
+        task = {"entry": entry, "post": post, "author": author, "booster": booster, "after": after}
+        await session.execute(_REMEMBER, {**task, "traceparent": current_traceparent()})
         await session.execute(_WAKE)  # within the transaction: audiences this large are rare enough for the lock it takes
 
 
@@ -115,7 +119,7 @@ async def spread_tagged(session: AsyncSession, post: int) -> None:
     """Put a post into the feeds of those who follow a hashtag of it: all of a few now, the first 200 of many."""
     after = await _tagged_chunk(session, post, 0)
     if after is not None:
-        await session.execute(_REMEMBER_TAGGED, {"post": post, "after": after})
+        await session.execute(_REMEMBER_TAGGED, {"post": post, "after": after, "traceparent": current_traceparent()})
         await session.execute(_WAKE)
 
 
@@ -173,9 +177,10 @@ async def _one_to_followers(database: Database) -> bool:
             return False
         after = None
         if not task.deleted:
-            after = await _chunk(
-                session, task.entry_id, task.post_id, task.author_id, task.booster_id, task.after_id, task.reply_to_account_id
-            )
+            with span("fan out", parent=task.traceparent):
+                after = await _chunk(
+                    session, task.entry_id, task.post_id, task.author_id, task.booster_id, task.after_id, task.reply_to_account_id
+                )
         if after is None:
             await session.execute(text("DELETE FROM fanouts WHERE entry_id = :entry"), {"entry": task.entry_id})
         else:
@@ -190,9 +195,10 @@ async def _one_to_tag_followers(database: Database) -> bool:
         task = (await session.execute(_CLAIM_TAGGED)).first()
         if task is None:
             return False
-        after = await _tagged_chunk(session, task.post_id, task.after_id)
+        with span("fan out", parent=task.traceparent):
+            after = await _tagged_chunk(session, task.post_id, task.after_id)
         if after is None:
             await session.execute(text("DELETE FROM tag_fanouts WHERE post_id = :post"), {"post": task.post_id})
         else:
-            await session.execute(_REMEMBER_TAGGED, {"post": task.post_id, "after": after})
+            await session.execute(_REMEMBER_TAGGED, {"post": task.post_id, "after": after, "traceparent": task.traceparent})
     return True
