@@ -357,7 +357,7 @@ def _rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> No
 
 
 def _leave_at_its_end(consumer: AIOKafkaConsumer | None) -> None:
-    """Have a static member leave its group when it stops. aiokafka has no word for that: only members without a name leave (decision 16)."""
+    """Have a static member leave its group when it stops. aiokafka has no word for that: only members without a name leave (decision 17)."""
     coordinator = getattr(consumer, "_coordinator", None)
     if isinstance(coordinator, GroupCoordinator):
         coordinator._group_instance_id = None
