@@ -329,7 +329,8 @@ async def test_an_event_too_large_for_kafka_does_not_hold_up_the_others(
 async def test_a_broker_that_goes_and_comes_back_gets_everything(
     database: Database, new_account_class: Any, read: Read, eventually: Eventually, tmp_path: Path
 ) -> None:
-    from engines.kafka import Kafka, resolve_jars
+    from engines.kafka import Kafka
+    from engines.kafka_jars import resolve_jars
 
     broker = Kafka(tmp_path, free_port(), free_port(), resolve_jars())
     await asyncio.to_thread(broker.start)

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from engines.kafka import Kafka, resolve_jars
+from engines.kafka import Kafka
+from engines.kafka_jars import resolve_jars
 from engines.postgres import Postgres
 from engines.process import Engine, EngineError, die_with_parent, last_words, port_taken
 from engines.search import Noida

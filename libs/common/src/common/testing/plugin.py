@@ -72,7 +72,8 @@ def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             ensure_topics(servers)
             yield servers
         return
-    from engines.kafka import Kafka, resolve_jars
+    from engines.kafka import Kafka
+    from engines.kafka_jars import resolve_jars
 
     broker = Kafka(tmp_path_factory.mktemp("kafka"), free_port(), free_port(), resolve_jars(report=lambda line: None))
     broker.start()
