@@ -53,13 +53,15 @@ test: .venv/ready ## unit, service and end-to-end tests; WORKERS= processes shar
 
 test-slow: .venv/ready ## what takes long: chaos in its quick form, hostile connections, toot, a browser (Debian's chromium, where it is)
 	@$(PY) -m pytest -m slow --timeout 600
+	@if [ -n "$$TEST_ELASTICSEARCH_URL" ]; then $(PY) -m pytest services/search/tests -m "slow or not slow" --timeout 600; \
+	else echo "microblog: search was tested on the embedded engine alone; TEST_ELASTICSEARCH_URL=http://… names an Elasticsearch to test it on, too"; fi
 
 test-clients: .venv/ready ## other people's clients, as they are: the library Mastodon.py and the command line toot, in environments of their own
 	@$(PY) -m pytest -m slow --timeout 600 deploy/tests/test_clients.py deploy/tests/test_toot.py
 
 test-browser: .venv/ready ## a real browser (Debian's chromium and chromium-driver), with and without scripts, narrow and wide, light and dark
 	@command -v chromedriver >/dev/null 2>&1 || { echo "microblog: there is no chromedriver here: install chromium and chromium-driver"; exit 1; }
-	@$(PY) -m pytest -m slow --timeout 600 deploy/tests/test_browser.py
+	@$(PY) -m pytest -m slow --timeout 600 deploy/tests/browser
 
 check: .venv/ready ## lint, types, import rules, contracts
 	@.venv/bin/ruff check .
