@@ -78,6 +78,7 @@ lock: ## compile the locks anew: one for development, one for each image and for
 	@for member in $(IMAGES); do \
 	  $(COMPILE) -c requirements.lock $$member/pyproject.toml $(foreach p,common auth posts social search notify translate,--no-emit-package microblog-$(p)) -o $$member/requirements.lock || exit 1; \
 	done
+	@echo uv | $(COMPILE) - -o deploy/uv.lock
 	@echo hatchling | $(COMPILE) -c requirements.lock - -o deploy/images/build.lock
 	@printf 'mastodon-py\npytest\nhttpx\npillow\n' | $(COMPILE) -c requirements.lock - -o deploy/tests/clients/mastodon-py.lock
 	@echo toot | $(COMPILE) - -o deploy/tests/clients/toot.lock

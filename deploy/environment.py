@@ -1,4 +1,6 @@
-"""`python deploy/environment.py MEMBER…`: make `.venv` here, and install the lock and the members, with uv where it is and pip where not.
+"""`python deploy/environment.py MEMBER…`: make `.venv` here, and install the lock and the members.
+
+With uv, which takes seconds where pip takes a minute: the one that is there, or one that pip puts into `.venv`; with pip if neither can be had.
 
 The first thing that runs on a new machine: nothing is installed yet, and the Python may be an old one, which must still be told so.
 """
@@ -17,7 +19,9 @@ NEEDED = 1_500_000_000
 SPARE = 100_000_000
 FOLDER = Path(".venv")
 PYTHON = FOLDER / "bin" / "python"
+PIP = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
 LOCK = ["--require-hashes", "-r", "requirements.lock"]
+UV = ["--require-hashes", "-r", str(Path(__file__).with_name("uv.lock"))]
 
 
 class Trouble(Exception):
@@ -37,13 +41,33 @@ def main(members: list[str]) -> None:
     editable = ["--no-deps", "--no-build-isolation", *(part for member in members for part in ("-e", f"./{member}"))]
     say("installing packages from the lock")
     if uv:
-        install = [uv, "pip", "install", "--python", str(PYTHON), *([] if sys.stderr.isatty() else ["--quiet"])]
-        _run([*install, *LOCK])
-        _run([uv, "pip", "install", "--quiet", "--python", str(PYTHON), *editable])
-    else:
-        install = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
-        _run_pip([*install, *LOCK], len(re.findall(r"^\S+==", Path("requirements.lock").read_text("utf-8"), re.M)))
-        _run([*install, "--quiet", *editable])
+        if not _with_uv(uv, editable):
+            raise _not_installed()
+        return
+    own = _own_uv()
+    if own is None or not _with_uv(own, editable):
+        _with_pip(editable)
+
+
+def _own_uv() -> str | None:
+    """The uv in the environment, put there if it can be had."""
+    own = FOLDER / "bin" / "uv"
+    if not own.exists():
+        subprocess.run([*PIP, "--quiet", *UV], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return str(own) if own.exists() else None
+
+
+def _with_uv(uv: str, editable: list[str]) -> bool:
+    install = [uv, "pip", "install", "--python", str(PYTHON), "--compile-bytecode"]
+    quiet = [] if sys.stderr.isatty() else ["--quiet"]
+    commands = [[*install, *quiet, *LOCK], [*install, "--quiet", *editable]]
+    return all(subprocess.run(command, check=False).returncode == 0 for command in commands)
+
+
+def _with_pip(editable: list[str]) -> None:
+    _run_pip([*PIP, "--progress-bar", "off", *LOCK], len(re.findall(r"^\S+==", Path("requirements.lock").read_text("utf-8"), re.M)))
+    if subprocess.run([*PIP, "--quiet", *editable], check=False).returncode != 0:
+        raise _not_installed()
 
 
 def say(line: str) -> None:
@@ -65,11 +89,6 @@ def _create(uv: str | None) -> None:
     if "ensurepip" in done.stdout or "No module named venv" in done.stdout:
         raise Trouble("this Python comes without venv: install it (Debian, Ubuntu: apt install python3-venv), and try again")
     raise Trouble(f"the environment can't be made: {_last(done.stdout.splitlines())}")
-
-
-def _run(command: list[str]) -> None:
-    if subprocess.run(command, check=False).returncode != 0:
-        raise _not_installed()
 
 
 def _run_pip(command: list[str], most: int) -> None:
