@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pages import PASSWORD, Browse
 from stack import HOOK_SECRET, Person, Stack, start
 
+pytest.register_assert_rewrite("chromium")
 FAST = {
     "AUTH_SIGN_UPS_PER_HALF_HOUR": "100000",
     "AUTH_ARGON2_MEMORY_KIB": "64",
