@@ -292,8 +292,9 @@ async def _send(send: Send, method: str, answer: Answer, counted: dict[str, str]
 
 async def _plain(send: Send, status: int, sentence: str, headers: dict[str, str]) -> None:
     """An answer to somebody at a browser."""
-    told = {"content-type": "text/plain; charset=utf-8", **headers}
-    await _start_and_end(send, status, [(name.encode(), value.encode()) for name, value in told.items()], f"{sentence}.\n".encode())
+    body = f"{sentence}.\n".encode()
+    told = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body)), **headers}
+    await _start_and_end(send, status, [(name.encode(), value.encode()) for name, value in told.items()], body)
 
 
 async def _start_and_end(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

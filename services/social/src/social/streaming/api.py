@@ -1,7 +1,7 @@
 """`/internal/streams`: what gateways ask for their clients that stream."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from common.api import HIDDEN, ADatabase, ServiceCaller
@@ -17,27 +17,30 @@ from social.streaming.queries import Seen
 router = APIRouter(prefix="/internal/streams", **HIDDEN)
 
 _MOST = 1_000
+_NOT_YET = b'{"error":"This version of the post is not here yet","code":"not_yet"}'
+_Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+_Ids = Annotated[list[_Id], Field(max_length=_MOST)]
 
 
 class Audience(BaseModel):
     """An entry of feeds, and who looks on: ids of accounts (of lists for `lists`)."""
 
-    entry_id: int = Field(ge=1, le=MAX_ID)
+    entry_id: _Id
     """A post's id, or a boost's."""
-    version: int = 0
+    version: int = Field(default=0, ge=0, le=MAX_ID)
     """Of the post; 0 for a boost."""
-    home: list[int] = Field(default=[], max_length=_MOST)
-    public: list[int] = Field(default=[], max_length=_MOST)
-    lists: list[int] = Field(default=[], max_length=_MOST)
-    conversations: list[int] = Field(default=[], max_length=_MOST)
+    home: _Ids = []
+    public: _Ids = []
+    lists: _Ids = []
+    conversations: _Ids = []
 
 
 class Leaving(BaseModel):
     """Something of an account's that is gone, and who looks on."""
 
-    account_id: int
+    account_id: _Id
     visibility: str
-    home: list[int] = Field(default=[], max_length=_MOST)
+    home: _Ids = []
 
 
 @router.post("/entries")
@@ -48,7 +51,7 @@ async def entries(audience: Audience, caller: ServiceCaller, database: ADatabase
     """
     async with database.reading() as connection:
         if audience.version and not await queries.is_known(connection, audience.entry_id, audience.version):
-            return Response(status_code=409)
+            return Response(_NOT_YET, 409, media_type="application/json")
         entry = audience.entry_id
         found = {
             "home": await queries.at_home(connection, stored, entry, audience.home),
