@@ -187,6 +187,20 @@ async def test_idle_connections_are_closed_and_made_again(
         await opened.close()
 
 
+async def test_connections_that_are_needed_often_stay(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "_REST_SECONDS", 0.1)
+    monkeypatch.setattr(db, "_FEW", 0)
+    opened = Database(database_url, 4)
+    await opened.open()
+    try:
+        await asyncio.gather(*(add(opened, key) for key in range(4)))
+        kept = opened.engine.pool.checkedin()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.5)
+        assert opened.engine.pool.checkedin() == kept > 1  # type: ignore[attr-defined]
+    finally:
+        await opened.close()
+
+
 def test_a_wrong_statement_is_no_absence() -> None:
     assert not is_away(UniqueViolation())
     assert not is_away(RuntimeError())

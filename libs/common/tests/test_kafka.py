@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from common import telemetry
+from common import kafka, telemetry
 from common.db import Database
 from common.errors import NotFound, Transient
 from common.events import AccountState
@@ -427,7 +427,7 @@ class Together(list[list[int]]):
 @asynccontextmanager
 async def consuming_together(servers: str, event_class: type[AccountState], handler: Together) -> AsyncIterator[Consumers]:
     consumers = Consumers("tests", servers, "tests-0")
-    consumers.on_many(event_class, gather=0.3)(handler)
+    consumers.on_many(event_class, every=0.3)(handler)
     await consumers.broker.start()
     try:
         yield consumers
@@ -450,6 +450,35 @@ async def test_events_that_come_together_are_given_together_and_not_again(
         await eventually(lambda: after == [[10]])
 
 
+async def test_what_comes_while_one_is_handled_waits_for_no_fetch_of_other_partitions(
+    kafka_servers: str,
+    new_account_class: Callable[..., Awaitable[type[AccountState]]],
+    producer: AIOKafkaProducer,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kafka, "_LONGEST_FETCH", 60.0)
+    account_class = await new_account_class(partitions=4)
+    handled: list[int] = []
+
+    async def slow(events: Sequence[AccountState]) -> None:
+        handled.extend(event.version for event in events)
+        await asyncio.sleep(0.4)  # longer than aiokafka leaves other partitions alone for
+
+    consumers = Consumers("tests", kafka_servers, "tests-0")
+    consumers.on_many(account_class, every=0.1)(slow)
+    await consumers.broker.start()
+    try:
+        for version in range(1, 6):
+            made = datetime(2026, 1, 1, tzinfo=UTC)
+            await send(producer, account_class(account_id=1, version=version, username="ada", created_at=made))
+            await eventually(lambda version=version: version in handled, 10)
+            await asyncio.sleep(0.2)
+    finally:
+        await consumers.stop()
+    assert handled == [1, 2, 3, 4, 5]
+
+
 async def test_what_is_done_for_one_of_many_belongs_to_the_trace_that_it_came_with(
     kafka_servers: str,
     account_class: type[AccountState],
@@ -462,7 +491,7 @@ async def test_what_is_done_for_one_of_many_belongs_to_the_trace_that_it_came_wi
     heard: list[tuple[int, str]] = []
     consumers = Consumers("tests", kafka_servers, "tests-0")
 
-    @consumers.on_many(account_class, gather=0.3)
+    @consumers.on_many(account_class, every=0.3)
     async def together(events: Sequence[AccountState]) -> None:
         assert len(events) > 1
         for event in events:

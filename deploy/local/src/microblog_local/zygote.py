@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import setproctitle
 from engines.process import die_with_parent
+from sqlalchemy.orm import configure_mappers
 
 from microblog_local.plan import SERVICES
 
@@ -33,11 +34,17 @@ _MODULES: Final = [
     *(f"{name}.{part}" for name in SERVICES for part in ("main", "worker")),
 ]
 
+_UNUSED: Final = ["pygments", "rich", "trio"]
+"""What httpx and others import where a developer's tools have brought it, and nothing here uses."""
+
 
 def main() -> None:
     die_with_parent()()
+    for name in _UNUSED:
+        sys.modules[name] = None  # type: ignore[assignment]  # the import system's way to say that there is none
     for module in _MODULES:
         importlib.import_module(module)
+    configure_mappers()  # once for all, instead of in each child with its first query
     setproctitle.getproctitle()  # finds where the title is now: a child has another environment, beside which it lay
     gc.collect()
     gc.freeze()

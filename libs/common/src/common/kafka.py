@@ -39,7 +39,11 @@ _TRIES: Final = 3
 _LONGEST_PAUSE: Final = 10.0
 _MAX_DEAD_IN_A_ROW: Final = 20
 _AT_ONCE: Final = 100
-"""Records that are handled together, and acknowledged by one commit: a commit for each costs the broker as much as the record itself."""
+"""Records that are handled together."""
+_FETCHED_AT_ONCE: Final = 131_072
+"""Bytes of a partition, or one record: what was fetched is acknowledged by one commit, which costs the broker as much as a record does."""
+_LONGEST_FETCH: Final = 1.0
+"""Seconds that the broker waits for something new. aiokafka asks for what it left out of a request only after its answer."""
 _PARENTS: Final[ContextVar[Mapping[int, str | None]]] = ContextVar("parents", default=MappingProxyType({}))
 """The traces that events came with which are handled together, by `id`."""
 
@@ -59,7 +63,7 @@ class _Subscription:
     event_class: type[Event]
     handle: Callable[[Sequence[Any]], Awaitable[None]]
     together: bool = False
-    gather: float = 0.0
+    every: float = 0.0
 
 
 class Consumers:
@@ -109,15 +113,15 @@ class Consumers:
 
         return register
 
-    def on_many(self, event_class: type[E], *, gather: float = 0.0) -> Callable[[Handler], Handler]:
+    def on_many(self, event_class: type[E], *, every: float = 0.0) -> Callable[[Handler], Handler]:
         """Give the handler all events that have come: `handler(events)`, a sequence in their order; it opens transactions by itself.
 
-        For the first of them more are waited for, `gather` seconds: what nobody waits for costs a fraction when it is done together.
-        When the handler raises it is given the same events again, one by one.
+        It is called once in `every` seconds at most: the first event is handled at once, and those that follow it gather meanwhile, since
+        what is done together costs a fraction. When the handler raises it is given the same events again, one by one.
         """
 
         def register(handler: Handler) -> Handler:
-            self._subscribe(handler, _Subscription(event_class, handler, together=True, gather=gather))
+            self._subscribe(handler, _Subscription(event_class, handler, together=True, every=every))
             return handler
 
         return register
@@ -162,7 +166,9 @@ class Consumers:
             auto_offset_reset="earliest",
             session_timeout_ms=30_000,
             heartbeat_interval_ms=3_000,  # as long as it takes until others hear that one left
-            fetch_max_wait_ms=5_000,
+            fetch_max_wait_ms=int(_LONGEST_FETCH * 1000),
+            max_partition_fetch_bytes=_FETCHED_AT_ONCE,
+            consumer_timeout_ms=10_000,  # aiokafka looks for something to fetch as often as this, although it is told
             parser=_parse,
             decoder=_decode,
             title=f"{topic}:{handler.__name__}",
@@ -170,21 +176,28 @@ class Consumers:
         subscriber(receive)
 
     async def _receive(self, consumer: AIOKafkaConsumer | None, subscription: _Subscription, first: ConsumerRecord) -> None:
-        """Digest a record and what came behind it. FastStream commits the consumer's place when this returns: behind what was handled."""
-        if subscription.gather:
-            await asyncio.sleep(subscription.gather)
+        """Digest a record and what was fetched with it. FastStream commits the consumer's place when this returns: behind what was handled."""
         records = [first]
+        due = asyncio.get_running_loop().time() + subscription.every
         if consumer is not None:
-            for more in (await consumer.getmany(timeout_ms=0, max_records=_AT_ONCE - 1)).values():
+            for more in (await consumer.getmany(timeout_ms=0)).values():
                 records += [_readable(record) for record in more]
+            consumer.pause(*consumer.assignment())
+        handled = 0
         try:
-            handled = await self._digest(subscription, records)
+            while handled < len(records):
+                some = records[handled : handled + _AT_ONCE]
+                done = await self._digest(subscription, some)
+                handled += done
+                if done < len(some):
+                    break
         except BaseException:  # the process ends: FastStream goes back to the first record, nothing is committed
-            if consumer is not None:
-                _rewind(consumer, records)
+            handled = 0
             raise
-        if consumer is not None:
-            _rewind(consumer, records[handled:])
+        finally:
+            if consumer is not None:
+                _rewind(consumer, records[handled:])
+                asyncio.get_running_loop().call_at(due, _resume, consumer)
 
     async def _digest(self, subscription: _Subscription, records: Sequence[ConsumerRecord]) -> int:
         """Handle records one by one, or together where that is wanted and as long as it succeeds: else the one to blame has to be found.
@@ -354,6 +367,16 @@ def _rewind(consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> No
     for partition, offset in earliest.items():
         with suppress(IllegalStateError):  # it was given to another replica, which begins at what was committed
             consumer.seek(partition, offset)
+
+
+def _resume(consumer: AIOKafkaConsumer) -> None:
+    """Fetch again, from all partitions with one request.
+
+    They are paused while records are handled: else aiokafka fetches from those without new records meanwhile, in a request that may take
+    `_LONGEST_FETCH`, and asks for more of the others only after it.
+    """
+    with suppress(IllegalStateError):  # some were given to another replica meanwhile; an assignment that is new isn't paused
+        consumer.resume(*consumer.paused())
 
 
 def _leave_at_its_end(consumer: AIOKafkaConsumer | None) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from notify import projections
 
-_GATHER: Final = 0.2
+_EVERY: Final = 0.2
 """Seconds: nobody sees the notifications of a deleted post meanwhile, as `social` doesn't show it any more."""
 
 
@@ -29,7 +29,7 @@ def register(consumers: Consumers, database: Database) -> None:
     async def account_changed(event: AccountState, session: AsyncSession) -> None:
         await projections.apply_account(session, event)
 
-    @consumers.on_many(PostState, gather=_GATHER)
+    @consumers.on_many(PostState, every=_EVERY)
     async def posts_changed(events: Sequence[PostState]) -> None:
         deleted = [event.post_id for event in events if event.deleted]
         if deleted:

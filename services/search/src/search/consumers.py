@@ -9,18 +9,18 @@ from common.kafka import Consumers
 
 from search.feeding import Feeder
 
-_GATHER: Final = 0.1
+_EVERY: Final = 0.1
 """Seconds: a fraction of the time that Elasticsearch takes to show what was written."""
 
 
 def register(consumers: Consumers, feeder: Feeder) -> None:
     """Subscribe this worker's consumers."""
 
-    @consumers.on_many(PostState, gather=_GATHER)
+    @consumers.on_many(PostState, every=_EVERY)
     async def posts_changed(events: Sequence[PostState]) -> None:
         await feeder.apply(events)
 
-    @consumers.on_many(ProfileState, gather=_GATHER)
+    @consumers.on_many(ProfileState, every=_EVERY)
     async def profiles_changed(events: Sequence[ProfileState]) -> None:
         await feeder.apply(events)
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from social.posts.projections import apply_post, unknown
 from social.profiles.commands import apply_account
 
-_GATHER: Final = 0.05
+_EVERY: Final = 0.05
 """Seconds: nearly all that comes was carried ahead already."""
 
 
@@ -22,7 +22,7 @@ def register(consumers: Consumers, database: Database, public_url: str) -> None:
     async def account_changed(event: AccountState, session: AsyncSession) -> None:
         await apply_account(session, event, public_url)
 
-    @consumers.on_many(PostState, gather=_GATHER)
+    @consumers.on_many(PostState, every=_EVERY)
     async def posts_changed(events: Sequence[PostState]) -> None:
         async with database.reading() as connection:
             new = await unknown(connection, events)

@@ -16,7 +16,7 @@ from translate.projections import apply_posts
 from translate.providers import translator_of
 from translate.settings import Settings
 
-_GATHER: Final = 0.05
+_EVERY: Final = 0.05
 """Seconds: shorter than it takes anybody to read a post and ask for its translation."""
 
 
@@ -24,7 +24,7 @@ def create_consumers(shared: SharedSettings, database: Database) -> Consumers:
     """Every subscriber of this service."""
     made = Consumers("translate", shared.kafka_servers, shared.replica, database)
 
-    @made.on_many(PostState, gather=_GATHER)
+    @made.on_many(PostState, every=_EVERY)
     async def posts_changed(events: Sequence[PostState]) -> None:
         async with database.transaction() as session:
             await apply_posts(session, events)
