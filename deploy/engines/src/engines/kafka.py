@@ -13,7 +13,7 @@ from typing import Final
 from engines.process import Engine, EngineError
 
 _JVM: Final = [
-    *("-Xms16m", "-Xmn8m", "-Xmx160m", "-Xss256k", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25"),
+    *("-Xms16m", "-Xmn12m", "-XX:SurvivorRatio=2", "-Xmx160m", "-Xss256k", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25"),
     *("-XX:+UseCompactObjectHeaders", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=32m"),
     *("-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"),
 ]
@@ -106,7 +106,7 @@ class Kafka(Engine):
             "share.coordinator.state.topic.min.isr": 1,
             "broker.session.timeout.ms": 2000,
             "broker.heartbeat.interval.ms": 500,
-            "log.cleaner.dedupe.buffer.size": 8388608,
+            "log.cleaner.dedupe.buffer.size": 2097152,  # 78,000 keys at a time; a topic with more takes several turns
             "log.segment.bytes": 67108864,
             "log.index.size.max.bytes": 1048576,
         }

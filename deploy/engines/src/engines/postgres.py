@@ -20,6 +20,7 @@ _SETTINGS: Final = {
     "password_encryption": "scram-sha-256",
     "scram_iterations": "128",  # against guessing from a stolen table, which passwords of 24 random bytes don't need; connecting costs half
     "shared_buffers": "32MB",
+    "io_method": "sync",  # all fits into the system's cache: three workers that read ahead only take memory
     "max_connections": "200",
     "jit": "off",
     "autovacuum_naptime": "60s",
