@@ -212,7 +212,8 @@ class Consumers:
                 for record in records:
                     if self._after is not None and record.value is not None:
                         await self._after(record)
-                tell_ages(topic, map(_happened, records))
+                if enabled():
+                    tell_ages(topic, map(_happened, records))
         except Exception as error:
             log.info("handled one by one", extra={"topic": topic, "records": len(records), "reason": type(error).__name__})
             return False
@@ -231,7 +232,8 @@ class Consumers:
                     await self._patiently(topic, event, subscription)
                 if self._after is not None:
                     await self._after(record)
-                tell_ages(topic, (_happened(record),))
+                if enabled():
+                    tell_ages(topic, (_happened(record),))
                 self._dead_in_a_row[topic] = 0
             except Exception as error:
                 await self._bury(topic, record, error)

@@ -74,17 +74,18 @@ def enabled() -> bool:
     return _enabled
 
 
-@contextmanager
 def span(
     name: str, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None, links: Iterable[str | None] = (), **attributes: Any
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """A span around some work; `parent` is a W3C traceparent that came with a request or an event.
 
     Work for several of them at once belongs to no trace of theirs, and has `links` to each.
     """
-    if not _enabled:
-        yield
-        return
+    return _span(name, kind, parent, links, attributes) if _enabled else NOTHING
+
+
+@contextmanager
+def _span(name: str, kind: SpanKind, parent: str | None, links: Iterable[str | None], attributes: dict[str, Any]) -> Iterator[None]:
     token = context.attach(extract({"traceparent": parent})) if parent else None
     try:
         linked = [Link(context) for context in map(_context_of, dict.fromkeys(links)) if context.is_valid]
@@ -149,9 +150,7 @@ def timed(work: AbstractContextManager[None], attributes: dict[str, str]) -> Ite
 
 
 def tell_ages(topic: str, happened: Iterable[str]) -> None:
-    """Events of the topic were handled that had happened at these times (RFC 3339)."""
-    if not _enabled:
-        return
+    """Events of the topic were handled that had happened at these times (RFC 3339); only where telemetry is on."""
     now = datetime.now(UTC)
     for moment in filter(None, happened):
         _event_ages.record(max(0.0, (now - datetime.fromisoformat(moment)).total_seconds()), {"topic": topic})
