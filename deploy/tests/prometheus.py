@@ -1,11 +1,16 @@
-"""What a metric of OpenTelemetry is called in Prometheus, and what an expression of PromQL asks for."""
+"""What a metric of OpenTelemetry is called in Prometheus, and what the dashboard and the alerts ask for."""
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
+import yaml
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
+COMPOSE: Final = Path(__file__).parents[1] / "compose"
 _UNITS: Final = {"d": "days", "h": "hours", "min": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds", "By": "bytes"}
 _OF_EVERY_SERIES: Final = frozenset({"job", "instance"})
 _WORDS: Final = frozenset({"and", "or", "unless", "bool", "offset", "inf", "nan"})
@@ -50,3 +55,23 @@ def asked(expression: str) -> Asked:
         if name.lower() not in _WORDS:
             found.series.append((name, set(re.findall(r"(\w+)\s*[=!]", matchers))))
     return found
+
+
+def panels() -> list[dict[str, Any]]:
+    read: dict[str, Any] = json.loads((COMPOSE / "grafana/microblog.json").read_text())
+    return [panel for panel in read["panels"] if panel["type"] != "row"]
+
+
+def rules() -> list[dict[str, Any]]:
+    read: dict[str, Any] = yaml.safe_load((COMPOSE / "prometheus/alerts.yaml").read_text())
+    return [rule for group in read["groups"] for rule in group["rules"]]
+
+
+def expressions() -> Iterator[tuple[str, str, set[str]]]:
+    """Whose it is, the expression, and the labels that its words name."""
+    for panel in panels():
+        for target in panel["targets"]:
+            if "expr" in target:
+                yield panel["title"], target["expr"], set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+    for rule in rules():
+        yield rule["alert"], rule["expr"], set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))

@@ -3,44 +3,24 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from common.identity import generate_key
 from fakes.collector import FakeCollector
 from fakes.server import serving
-from prometheus import asked, series
+from prometheus import COMPOSE, asked, expressions, panels, rules, series
 from stack import wait_for
 
 ROOT = Path(__file__).parents[2]
-COMPOSE = ROOT / "deploy/compose"
+ASKING = list(expressions())
 LATE = {"microblog.outbox.waiting", "microblog.mails", "microblog.translation.budget.used"}
 """What is told once a database was asked."""
-
-
-def panels() -> list[dict[str, Any]]:
-    read: dict[str, Any] = json.loads((COMPOSE / "grafana/microblog.json").read_text())
-    return [panel for panel in read["panels"] if panel["type"] != "row"]
-
-
-def rules() -> list[dict[str, Any]]:
-    read: dict[str, Any] = yaml.safe_load((COMPOSE / "prometheus/alerts.yaml").read_text())
-    return [rule for group in read["groups"] for rule in group["rules"]]
-
-
-def expressions() -> Iterator[tuple[str, str, set[str]]]:
-    """Whose it is, the expression, and the labels that its words name."""
-    for panel in panels():
-        for target in panel["targets"]:
-            if "expr" in target:
-                yield panel["title"], target["expr"], set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
-    for rule in rules():
-        yield rule["alert"], rule["expr"], set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
 
 
 def wrong(expression: str, named: set[str], sent: dict[str, set[str]]) -> list[str]:
@@ -81,8 +61,9 @@ def collector(new_database_url: Callable[[str], str], tmp_path_factory: pytest.T
         with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
             try:
                 wait_for(lambda: set(made.metrics) >= LATE or process.poll() is not None, "what databases tell", 60)
-            finally:
                 process.communicate(timeout=30)
+            finally:
+                process.kill()
         assert process.returncode == 0
     return made
 
@@ -96,9 +77,9 @@ def sent(collector: FakeCollector) -> dict[str, set[str]]:
     return made
 
 
-@pytest.mark.parametrize(("whose", "expression", "named"), expressions(), ids=lambda value: value if isinstance(value, str) else "")
-def test_what_is_asked_for_is_sent(whose: str, expression: str, named: set[str], sent: dict[str, set[str]]) -> None:
-    assert asked(expression).series, whose
+@pytest.mark.parametrize(("expression", "named"), [asking[1:] for asking in ASKING], ids=[asking[0] for asking in ASKING])
+def test_what_is_asked_for_is_sent(expression: str, named: set[str], sent: dict[str, set[str]]) -> None:
+    assert asked(expression).series
     assert wrong(expression, named, sent) == []
 
 
@@ -141,3 +122,17 @@ def test_every_alert_has_a_section_that_says_what_to_do_and_no_section_is_left_o
     assert {rule["alert"] for rule in rules()} == headings
     assert all(rule["annotations"]["runbook"] == f"docs/alerts.md#{rule['alert'].lower()}" for rule in rules())
     assert {rule["labels"]["severity"] for rule in rules()} == {"critical", "warning"}
+
+
+def test_every_alert_is_tried_with_figures_that_call_for_it() -> None:
+    tried = yaml.safe_load((COMPOSE / "prometheus/alerts.test.yaml").read_text())["tests"]
+    told = {case["alertname"] for test in tried for case in test["alert_rule_test"] if case["exp_alerts"]}
+    assert told == {rule["alert"] for rule in rules()}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool here")
+def test_alerts_are_told_when_they_should_be_and_not_before() -> None:
+    done = subprocess.run(
+        ["promtool", "test", "rules", COMPOSE / "prometheus/alerts.test.yaml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""One trace from what a client sends to all that becomes of it, as a collector of OpenTelemetry receives it."""
+"""One trace from what a client sends to all that becomes of it, and the metrics of a whole stack, as a collector of OpenTelemetry receives them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fakes.collector import FakeCollector
 from fakes.server import serving
+from prometheus import expressions, series
 from stack import start, wait_for
 
 pytestmark = pytest.mark.slow
@@ -44,8 +45,15 @@ def test_a_trace_goes_from_a_reply_to_the_feed_that_it_is_in_and_the_mail_that_t
             ("notify-worker", "send mail"),
         }
         wait_for(lambda: way <= _steps(seen), "the whole trace", 30)
+        wanted = {name for _, expression, _ in expressions() for name, _ in asked(expression).series}
+        wanted.discard("microblog_requests_refused_total")  # nothing was
+        wait_for(lambda: wanted <= _series(seen), "all metrics", 60)
     finally:
         assert stack.stop() == 0
+
+
+def _series(collector: FakeCollector) -> set[str]:
+    return {name for metric in list(collector.metrics.values()) for name in series(metric, set())}
 
 
 def _steps(collector: FakeCollector) -> set[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""OpenTelemetry traces through HTTP and Kafka, and a few metrics; off unless an OTLP address is set, and then free."""
+"""OpenTelemetry traces through HTTP and Kafka, and metrics; off unless an OTLP address is set, and then nothing is measured."""
 
 import os
 import socket
