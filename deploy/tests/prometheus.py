@@ -11,7 +11,7 @@ import yaml
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 COMPOSE: Final = Path(__file__).parents[1] / "compose"
-_UNITS: Final = {"d": "days", "h": "hours", "min": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds", "By": "bytes"}
+_UNITS: Final = {"d": "days", "h": "hours", "min": "minutes", "s": "seconds", "ms": "milliseconds", "By": "bytes", "1": ""}
 _OF_EVERY_SERIES: Final = frozenset({"job", "instance"})
 _WORDS: Final = frozenset({"and", "or", "unless", "bool", "offset", "inf", "nan"})
 _GROUPING: Final = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
@@ -22,8 +22,8 @@ def series(metric: Metric, attributes: set[str]) -> dict[str, set[str]]:
     """The series that become of a metric, with their labels, as Prometheus' receiver of OTLP names them unless told otherwise:
     https://github.com/prometheus/otlptranslator (`UnderscoreEscapingWithSuffixes`)."""
     words = re.findall(r"[a-zA-Z0-9]+", metric.name)
-    unit = "" if "{" in metric.unit else _UNITS.get(metric.unit, metric.unit)
-    if unit not in ("", "1") and unit not in words:
+    unit = "" if "{" in metric.unit else _UNITS[metric.unit]
+    if unit and unit not in words:
         words.append(unit)
     kind = metric.WhichOneof("data")
     if kind == "sum" and metric.sum.is_monotonic:
