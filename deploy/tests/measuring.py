@@ -20,8 +20,7 @@ from gateway.main import create_app as create_gateway
 from notify.worker import create_worker as create_notify
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
-from posts.main import create_app as create_posts
-from posts.worker import create_worker as create_posts_worker
+from posts.worker import create_worker as create_posts
 from starlette.types import ASGIApp, Message
 from translate import worker as translate
 from translate.settings import Settings as TranslateSettings
@@ -62,7 +61,7 @@ async def digest(consumers: kafka.Consumers) -> None:
 
 async def main() -> None:
     async with AsyncExitStack() as stack:
-        for app in (create_posts_worker(), create_notify(), translate.create_worker(), create_posts()):
+        for app in (create_posts(), create_notify(), translate.create_worker()):
             await stack.enter_async_context(running(app))
         await ask(await stack.enter_async_context(running(create_gateway())))
         database = db.Database(load(TranslateSettings).database_url.get_secret_value())

@@ -28,6 +28,8 @@ _AGES: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 180
 Values = Iterable[tuple[float, dict[str, str]]]
 """Numbers with their attributes, as of now."""
 
+_reads: Final[dict[str, list[Callable[[], Values]]]] = {}
+
 _meter: Final = metrics.get_meter("microblog")
 _durations: Final = _meter.create_histogram(
     "http.server.request.duration", "s", "how long requests took", explicit_bucket_boundaries_advisory=_SECONDS
@@ -123,16 +125,24 @@ def current_ids() -> tuple[str, str] | None:
 
 def gauge(name: str, unit: str, description: str, read: Callable[[], Values]) -> None:
     """A metric that is read whenever metrics are sent, and costs nothing otherwise. `read` runs in a thread of its own."""
-    _meter.create_observable_gauge(name, [_observing(read)], unit, description)
+    if _first(name, read):
+        _meter.create_observable_gauge(name, [_observing(name)], unit, description)
 
 
 def level(name: str, unit: str, description: str, read: Callable[[], Values]) -> None:
     """The same of what makes sense summed up over processes, such as connections."""
-    _meter.create_observable_up_down_counter(name, [_observing(read)], unit, description)
+    if _first(name, read):
+        _meter.create_observable_up_down_counter(name, [_observing(name)], unit, description)
 
 
-def _observing(read: Callable[[], Values]) -> Callable[[CallbackOptions], list[Observation]]:
-    return lambda _: [Observation(value, attributes) for value, attributes in read()]
+def _first(name: str, read: Callable[[], Values]) -> bool:
+    """Whether the metric is new: OpenTelemetry silently leaves out what is registered a second time under a name, so all are read by the first."""
+    _reads.setdefault(name, []).append(read)
+    return len(_reads[name]) == 1
+
+
+def _observing(name: str) -> Callable[[CallbackOptions], list[Observation]]:
+    return lambda _: [Observation(value, attributes) for read in _reads[name] for value, attributes in read()]
 
 
 @contextmanager
