@@ -35,10 +35,13 @@ class Pools:
         """How many there are of each pool, by what they do."""
         idle, used, _ = self._writes()
         told = self._reads.get_stats()
+        taken = (
+            self._reads.max_size - self._turns._value - told.get("requests_waiting", 0)
+        )  # the pool counts those that are being made, too
         yield idle, {_NAME: "writes", _STATE: "idle"}
         yield used, {_NAME: "writes", _STATE: "used"}
         yield told["pool_available"], {_NAME: "reads", _STATE: "idle"}
-        yield told["pool_size"] - told["pool_available"], {_NAME: "reads", _STATE: "used"}
+        yield taken, {_NAME: "reads", _STATE: "used"}
 
     def most(self) -> Values:
         """How many there may be."""
