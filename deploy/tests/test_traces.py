@@ -1,16 +1,13 @@
-"""One trace from what a client sends to all that becomes of it, as a collector of OpenTelemetry receives it."""
+"""One trace from what a client sends to all that becomes of it, and the metrics of a whole stack, as a collector of OpenTelemetry receives them."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fakes.collector import FakeCollector
 from fakes.server import serving
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from prometheus import asked, expressions, series
 from stack import start, wait_for
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 pytestmark = pytest.mark.slow
 
@@ -18,36 +15,15 @@ SETTINGS = {"AUTH_ARGON2_MEMORY_KIB": "64", "AUTH_ARGON2_TIME": "1", "GATEWAY_RA
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-class Collector:
-    """An OTLP receiver that keeps which process did what within one trace."""
-
-    def __init__(self) -> None:
-        self.told: set[tuple[str, str]] = set()
-
-    def app(self) -> Starlette:
-        routes = [Route("/v1/traces", self._traces, methods=["POST"]), Route("/v1/metrics", self._metrics, methods=["POST"])]
-        return Starlette(routes=routes)
-
-    async def _traces(self, request: Request) -> Response:
-        for resource in ExportTraceServiceRequest.FromString(await request.body()).resource_spans:
-            process = next(pair.value.string_value for pair in resource.resource.attributes if pair.key == "service.name")
-            spans = [span for scope in resource.scope_spans for span in scope.spans]
-            self.told |= {(process.removeprefix("microblog-"), span.name) for span in spans if span.trace_id.hex() == TRACE}
-        return Response()
-
-    async def _metrics(self, _: Request) -> Response:
-        return Response()
-
-
 @pytest.fixture
-def collector() -> Iterator[tuple[Collector, str]]:
-    made = Collector()
+def collector() -> Iterator[tuple[FakeCollector, str]]:
+    made = FakeCollector()
     with serving(made.app()) as url:
         yield made, url
 
 
 def test_a_trace_goes_from_a_reply_to_the_feed_that_it_is_in_and_the_mail_that_tells_of_it(
-    collector: tuple[Collector, str], tmp_path_factory: pytest.TempPathFactory
+    collector: tuple[FakeCollector, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     seen, endpoint = collector
     folder = tmp_path_factory.mktemp("traces")
@@ -68,6 +44,21 @@ def test_a_trace_goes_from_a_reply_to_the_feed_that_it_is_in_and_the_mail_that_t
             ("notify-worker", "process social.notices"),
             ("notify-worker", "send mail"),
         }
-        wait_for(lambda: way <= seen.told, "the whole trace", 30)
+        wait_for(lambda: way <= _steps(seen), "the whole trace", 30)
+        wait_for(lambda: _wanted() <= _series(seen), "all metrics", 60)
     finally:
         assert stack.stop() == 0
+
+
+def _wanted() -> set[str]:
+    """What dashboard and alerts ask for, but for what is told only of refusals."""
+    return {name for _, expression, _ in expressions() for name, _ in asked(expression).series} - {"microblog_requests_refused_total"}
+
+
+def _series(collector: FakeCollector) -> set[str]:
+    return {name for metric in list(collector.metrics.values()) for name in series(metric, set())}
+
+
+def _steps(collector: FakeCollector) -> set[tuple[str, str]]:
+    """Which process did what within the trace."""
+    return {(process.removeprefix("microblog-"), span.name) for process, span in list(collector.spans) if span.trace_id.hex() == TRACE}

@@ -85,6 +85,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._gate.full and not scope["path"].startswith("/health/"):
+            telemetry.count_refusal(503, self._gate.name)
             await _start_and_end(send, 503, _SHED_HEADERS, _SHED_BODY)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -94,7 +95,8 @@ class Edge:
             return
         if is_page(scope["path"]):
             with telemetry.span(f"{scope['method']} {scope['path']}", SpanKind.SERVER, headers.get("traceparent")):
-                await self._page({**scope, "client": (ip, 0)}, receive, send, headers, ip)
+                scope["client"] = (ip, 0)
+                await self._page(scope, receive, send, headers, ip)
             return
         if scope["method"] == "OPTIONS":
             await _start_and_end(send, 204, _PREFLIGHT, b"")
@@ -131,14 +133,14 @@ class Edge:
         try:
             refused, identity = await self._identify(match.route, token, ip)
         except TooOften as problem:
-            return _too_often(problem.verdict)
+            return _too_often(problem.verdict, "strangers")
         verdict = self._limits.count(match.route.limit, str(identity.account_id) if identity.is_user else ip)
         if not verdict.allowed:
-            return _too_often(verdict)
+            return _too_often(verdict, match.route.limit)
         if refused is not None:
             return refused, verdict.headers
         if self._backend.services.full(match.route.service):
-            raise Overloaded
+            raise Overloaded(match.route.service)
         async with self._bodies.read(receive, headers, _most(match.route)) as body:
             call = Call(method, path, scope["query_string"].decode("latin-1"), match.values, headers, body, identity, ip, token)
             if match.route.limit == "none":
@@ -191,11 +193,12 @@ class Edge:
     async def _page(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str], ip: str) -> None:
         verdict = self._limits.count("pages", ip)
         if not verdict.allowed and not scope["path"].startswith("/static/"):
+            telemetry.count_refusal(429, "pages")
             await _plain(send, 429, "Too many requests: try again in a few minutes", {"retry-after": str(verdict.seconds)})
             return
         try:
             if self._backend.services.full(_BEHIND_PAGES) and not scope["path"].startswith("/static/"):
-                raise Overloaded  # cheaper than a page that says so
+                raise Overloaded(_BEHIND_PAGES)  # cheaper than a page that says so
             if scope["method"] in _WITHOUT_BODY:
                 with self._gate:
                     await self._pages(scope, receive, send)
@@ -236,13 +239,16 @@ def _well_framed(path: str, headers: dict[str, str]) -> bool:
     return path.startswith("/") and headers.get("transfer-encoding", "chunked").strip().lower() == "chunked"
 
 
-def _too_often(verdict: Verdict) -> tuple[Answer, dict[str, str]]:
+def _too_often(verdict: Verdict, limit: str) -> tuple[Answer, dict[str, str]]:
+    telemetry.count_refusal(429, limit)
     headers = {"content-type": "application/json", "retry-after": str(verdict.seconds)}
     return Answer(429, error(429, "Too many requests").body, headers), verdict.headers
 
 
 def _refusal(problem: Exception) -> Answer:
     status, told = _REFUSALS[type(problem)]
+    if isinstance(problem, Overloaded):
+        telemetry.count_refusal(status, problem.full)
     answer = error(status, told)
     return answer if status == 503 else Answer(status, answer.body, answer.headers | {"connection": "close"})
 

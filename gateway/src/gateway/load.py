@@ -28,28 +28,33 @@ class TooSlow(Exception):
 
 
 class Overloaded(Exception):
-    """There is more to do than the gateway takes on."""
+    """There is more to do than the gateway takes on; `full` names what is full."""
+
+    def __init__(self, full: str) -> None:
+        super().__init__(full)
+        self.full = full
 
 
 class Gate:
     """Counts what is under way, and knows when that is enough."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._inside = 0
+    def __init__(self, name: str, most: int) -> None:
+        self.name = name
+        self.most = most
+        self.inside = 0
 
     @property
     def full(self) -> bool:
-        return self._inside >= self._most
+        return self.inside >= self.most
 
     def __enter__(self) -> None:
         """Count one more; raises `Overloaded` when that is too many."""
-        if self._inside >= self._most:
-            raise Overloaded
-        self._inside += 1
+        if self.inside >= self.most:
+            raise Overloaded(self.name)
+        self.inside += 1
 
     def __exit__(self, *_: object) -> None:
-        self._inside -= 1
+        self.inside -= 1
 
 
 class Bodies:
@@ -89,7 +94,7 @@ class Bodies:
                     if len(whole) > most:
                         raise TooLarge
                     if self._held > self._most and len(whole) > _SMALL:
-                        raise Overloaded
+                        raise Overloaded("bodies")
                     until = limit.when()
                     if more and part and until is not None:
                         limit.reschedule(min(until + len(part) / _PACE, clock() + PATIENCE))

@@ -24,7 +24,7 @@ from gateway.web import create_pages
 
 def create_app() -> ASGIApp:
     """The ASGI application; reads its settings now."""
-    return telemetry.Measured(Gateway(load(SharedSettings), load(Settings)))
+    return Gateway(load(SharedSettings), load(Settings))
 
 
 class Gateway:
@@ -39,7 +39,9 @@ class Gateway:
         backend = Backend(settings, shared.public_url, self._services, self._identities)
         limits, pages = Limits(enabled=settings.rate_limits), create_pages(settings, backend)
         addresses = Addresses(settings.trusted_proxies)
-        self._edge = Edge(backend, limits, pages, addresses, Gate(settings.max_in_flight), Bodies(settings.max_body_bytes))
+        self._gate = Gate("gateway", settings.max_in_flight)
+        self._edge = telemetry.Measured(Edge(backend, limits, pages, addresses, self._gate, Bodies(settings.max_body_bytes)))
+        """Streams aren't measured: they take as long as somebody listens."""
         self._hub = Hub(backend, shared.kafka_servers, settings.max_streams)
         self._streams = Streams(backend, self._hub, limits, addresses)
         self._listening: asyncio.Task[None] | None = None
@@ -56,6 +58,7 @@ class Gateway:
         await receive()
         logs.set_up("gateway", self._shared.log_level)
         telemetry.set_up("gateway", self._shared.otlp_endpoint)
+        self._measure()
         await self._services.open()
         self._listening = asyncio.create_task(
             listen(self._shared.kafka_servers, [self._identities.forget, self._hub.look_again]), name="security events"
@@ -69,6 +72,18 @@ class Gateway:
         await self._hub.close()
         await self._services.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _measure(self) -> None:
+        if not telemetry.enabled():
+            return
+        gates = [self._gate, *self._services.gates.values(), self._hub.gate]
+        name, unit = "microblog.requests", "{request}"
+        telemetry.level(
+            f"{name}.active", unit, "what is under way, by gate", lambda: [(gate.inside, {"gate": gate.name}) for gate in gates]
+        )
+        telemetry.level(
+            f"{name}.limit", unit, "how much of it may be, by gate", lambda: [(gate.most, {"gate": gate.name}) for gate in gates]
+        )
 
 
 def _streams(scope: Scope) -> bool:

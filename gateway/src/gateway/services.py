@@ -65,7 +65,7 @@ class Services:
 
     def __init__(self, urls: Mapping[str, str], signer: Signer, most: int) -> None:
         self._urls = {name: url.rstrip("/") for name, url in urls.items()}
-        self._gates = {name: Gate(most) for name in urls}
+        self.gates = {name: Gate(name, most) for name in urls}
         self._signer = signer
         self._session: aiohttp.ClientSession | None = None
         self._signed: dict[tuple[str, Identity], tuple[float, str]] = {}
@@ -82,7 +82,7 @@ class Services:
 
     def full(self, service: str) -> bool:
         """Whether a call to the service would be refused because too many are under way."""
-        gate = self._gates.get(service)
+        gate = self.gates.get(service)
         return gate is not None and gate.full
 
     def sign(self, identity: Identity, service: str) -> str:
@@ -128,8 +128,9 @@ class Services:
         params: Mapping[str, Any] | list[tuple[str, str]] | None = None,
     ) -> Answer:
         """Send a request as it is; retried once when an idle connection turned out to be closed and repeating is harmless."""
-        gate = self._gates[service]
+        gate = self.gates[service]
         if gate.full:
+            telemetry.count_refusal(503, service)
             return error(503, BUSY)
         with gate:
             return await self._send(service, method, target, identity, body, headers, params)

@@ -1,7 +1,7 @@
 """The database as services use it: all or nothing, no more connections than allowed, alive again after the server hung up."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import psycopg
 import pytest
@@ -204,3 +204,37 @@ async def test_connections_that_are_needed_often_stay(database_url: str, monkeyp
 def test_a_wrong_statement_is_no_absence() -> None:
     assert not is_away(UniqueViolation())
     assert not is_away(RuntimeError())
+
+
+async def test_pools_tell_who_has_a_connection_and_who_waits_for_one(database_url: str, eventually: Eventually) -> None:
+    database = Database(database_url, pool_size=2)
+    assert [used for used, _ in database.pools.connections()] == [0, 0, 0, 0], "before anybody came"
+    await database.open()
+    enough = asyncio.Event()
+
+    async def write() -> None:
+        async with database.transaction() as session:
+            await session.execute(text("SELECT 1"))
+            await enough.wait()
+
+    async def read() -> None:
+        async with database.reading():
+            await enough.wait()
+
+    def told(values: Iterable[tuple[float, dict[str, str]]]) -> dict[str, float]:
+        return {" ".join(attributes.values()): value for value, attributes in values}
+
+    busy = [asyncio.create_task(work()) for work in (write, read) for _ in range(5)]
+    try:
+        await eventually(lambda: told(database.pools.waiting()) == {"writes": 3, "reads": 3})
+        assert told(database.pools.connections()) == {"writes idle": 0, "writes used": 2, "reads idle": 0, "reads used": 2}
+        assert told(database.pools.most()) == {"writes": 2, "reads": 2}
+        enough.set()
+        await asyncio.gather(*busy)
+        await eventually(
+            lambda: told(database.pools.connections()) == {"writes idle": 2, "writes used": 0, "reads idle": 2, "reads used": 0}
+        )
+        assert told(database.pools.waiting()) == {"writes": 0, "reads": 0}
+    finally:
+        enough.set()
+        await database.close()

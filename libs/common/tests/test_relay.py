@@ -188,6 +188,8 @@ async def test_what_waits_is_counted_while_the_broker_is_away(
         await eventually(lambda: first.waiting == 3)
         await write(database, account, 1)
         await eventually(lambda: first.waiting == 4)
+        before = first.oldest
+        await eventually(lambda: first.oldest > before + 0.5, 20)
         assert not first.leading
         await gate.open()
         await eventually(lambda: first.leading, 30)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import orjson
+from common import telemetry
 from starlette.requests import cookie_parser
 from starlette.types import Receive, Scope, Send
 
@@ -161,6 +162,7 @@ class Streams:
         token = value.strip() if scheme.lower() == "bearer" else given
         address = self._addresses.of(scope, headers)
         if not self._limits.count("streams", address).allowed:
+            telemetry.count_refusal(429, "streams")
             raise Refused(429, "Too many requests")
         if not token:
             raise Refused(401, "Missing access token")

@@ -10,11 +10,13 @@ from itertools import zip_longest
 from typing import Any, Final
 
 import orjson
+from common import telemetry
 from common.events import FeedMoment, NoticeTrigger, PostState
 from common.times import now
 
 from gateway.backend import Backend
 from gateway.identity import GATEWAY, AuthAway
+from gateway.load import Gate
 from gateway.services import Answer
 from gateway.streaming.channels import DIRECT, HASHTAG, LIST, NOTIFICATIONS, PUBLIC, PUBLIC_MEDIA, USER, Channel, Refused
 from gateway.streaming.clients import Client, Message
@@ -43,7 +45,7 @@ class Hub:
     def __init__(self, backend: Backend, kafka_servers: str, most: int) -> None:
         self._backend = backend
         self._listener = Listener(kafka_servers, self._tell)
-        self._most = most
+        self.gate = Gate("streams", most)
         self._listening: defaultdict[str, defaultdict[str, set[Client]]] = defaultdict(lambda: defaultdict(set))
         """By the name of a channel and its value."""
         self._clients: set[Client] = set()
@@ -56,15 +58,18 @@ class Hub:
     async def connected(self, client: Client) -> AsyncIterator[None]:
         """Keep a connection for as long as the context lasts. Raises `Refused` when there are too many."""
         account_id = client.identity.account_id
-        if len(self._clients) >= self._most:
+        if self.gate.full:
+            telemetry.count_refusal(503, self.gate.name)
             raise Refused(503, "The server is busy, please try again")
         if account_id and self._connections[account_id] >= MOST_OF_ONE:
+            telemetry.count_refusal(429, self.gate.name)
             raise Refused(429, "Too many streams at once")
         self._clients.add(client)
         self._connections[account_id] += 1
         try:
-            await self._begin()
-            yield
+            with self.gate:
+                await self._begin()
+                yield
         finally:
             self._clients.discard(client)
             self._connections -= Counter({account_id: 1})

@@ -15,8 +15,10 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, InvalidatePool
 from sqlalchemy.exc import TimeoutError as CheckoutTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from common import telemetry
 from common.memory import give_back
 from common.outbox import Waker, pending
+from common.pools import Pools
 from common.postgres import address
 from common.statements import Connection
 
@@ -78,10 +80,13 @@ class Database:
             kwargs={"autocommit": True, "prepare_threshold": 1},
             name="reads",
         )
+        self.pools = Pools(self.engine, self._pool, self._turns)
 
     async def open(self) -> None:
         """Begin connecting; returns at once, also while the server is away."""
         await self._pool.open(wait=False)
+        if telemetry.enabled():
+            self.pools.tell()
         self.waker.start()
         self._resting = asyncio.create_task(self._rest(), name="idle connections")
 

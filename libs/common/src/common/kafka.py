@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from common.db import Database, is_away
 from common.errors import Transient
 from common.events import Event
-from common.telemetry import count_dead_letter, span
+from common.telemetry import NOTHING, count_dead_letter, enabled, span, tell_ages, timed
 from common.topics import LARGEST_DEAD_LETTER, dead_letter_topic
 
 log = logging.getLogger(__name__)
@@ -225,6 +225,8 @@ class Consumers:
                 for record in records:
                     if self._after is not None and record.value is not None:
                         await self._after(record)
+                if enabled():
+                    tell_ages(topic, map(_happened, records))
         except Exception as error:
             log.info("handled one by one", extra={"topic": topic, "records": len(records), "reason": type(error).__name__})
             return False
@@ -243,15 +245,19 @@ class Consumers:
                     await self._patiently(topic, event, subscription)
                 if self._after is not None:
                     await self._after(record)
+                if enabled():
+                    tell_ages(topic, (_happened(record),))
                 self._dead_in_a_row[topic] = 0
             except Exception as error:
                 await self._bury(topic, record, error)
 
     def _span(self, topic: str, parent: str | None, links: Iterable[str | None] = (), count: int = 1) -> AbstractContextManager[None]:
         """As OpenTelemetry's conventions for messaging have it: one message is processed within its trace, several with links to theirs."""
+        if not enabled():
+            return NOTHING
         several = {"messaging.batch.message_count": count} if count > 1 else {}
-        group = {"messaging.consumer.group.name": f"{self.service}.{topic}"}
-        return span(f"process {topic}", SpanKind.CONSUMER, parent, links, **_process(topic), **group, **several)
+        attributes = {**_process(topic), "messaging.consumer.group.name": f"{self.service}.{topic}"}
+        return timed(span(f"process {topic}", SpanKind.CONSUMER, parent, links, **attributes, **several), attributes)
 
     async def _patiently(self, topic: str, event: Event, subscription: _Subscription) -> None:
         """Call the handler until it succeeds; a fault of the engines is waited out, any other is tried three times."""
@@ -399,6 +405,10 @@ def _process(topic: str) -> dict[str, str]:
 
 def _traceparent(record: ConsumerRecord) -> str | None:
     return _text(dict(record.headers).get("traceparent")) or None
+
+
+def _happened(record: ConsumerRecord) -> str:
+    return _text(dict(record.headers).get("ce_time"))
 
 
 def _text(value: bytes | None) -> str:

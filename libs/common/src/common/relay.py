@@ -33,6 +33,9 @@ _WAITING: Final = """
     SELECT id, event_id, topic, key, type, schema, happened_at, traceparent, body, durable
     FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s
 """
+_HOW_MANY: Final = """
+    SELECT count(*), greatest(0, extract(epoch FROM now() - min(happened_at)))::float8 FROM outbox WHERE published_at IS NULL
+"""
 
 
 class Relay:
@@ -51,6 +54,8 @@ class Relay:
         self.leading = False
         self.waiting: int | None = None
         """Events that wait in the outbox, as of the last count; None while another relay leads, or where telemetry is off."""
+        self.oldest = 0.0
+        """Seconds for which the oldest of them had been waiting then."""
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="outbox relay")
@@ -106,8 +111,8 @@ class Relay:
 
     async def _count(self, connection: AsyncConnection[Any]) -> None:
         if telemetry.enabled():
-            cursor = await connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-            self.waiting = (await cursor.fetchone() or (0,))[0]
+            cursor = await connection.execute(_HOW_MANY)
+            self.waiting, self.oldest = await cursor.fetchone() or (0, 0.0)
 
     async def _publish_for_ever(self, connection: AsyncConnection[Any], producer: AIOKafkaProducer) -> None:
         loop = asyncio.get_running_loop()

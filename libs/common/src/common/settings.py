@@ -28,7 +28,9 @@ class SharedSettings(BaseSettings):
         default_factory=socket.gethostname, description="name of this replica, unique and kept over restarts; the host's name if not given"
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
-    otlp_endpoint: str | None = Field(default=None, description="where traces go, http(s)://host:port; none: no traces")
+    otlp_endpoint: str | None = Field(
+        default=None, description="where traces and metrics go, http(s)://host:port; none: nothing is measured"
+    )
     topic_replication: int = Field(default=1, ge=1, le=9, description="replicas of the topics that are made")
 
     @property

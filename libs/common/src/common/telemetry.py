@@ -1,10 +1,11 @@
-"""OpenTelemetry traces through HTTP and Kafka, and a few metrics; off unless an OTLP address is set, and then free."""
+"""OpenTelemetry traces through HTTP and Kafka, and metrics; off unless an OTLP address is set, and then nothing is measured."""
 
 import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from opentelemetry import context, metrics, trace
@@ -17,15 +18,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _tracer: Final = trace.get_tracer("microblog")
 _enabled = False
 
+NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+"""What surrounds work where telemetry is off; one object for all."""
 
 _METRICS_EVERY_MS: Final = 15_000
 _SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_AGES: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
+
+Values = Iterable[tuple[float, dict[str, str]]]
+"""Numbers with their attributes, as of now."""
+
+_reads: Final[dict[str, list[Callable[[], Values]]]] = {}
 
 _meter: Final = metrics.get_meter("microblog")
 _durations: Final = _meter.create_histogram(
     "http.server.request.duration", "s", "how long requests took", explicit_bucket_boundaries_advisory=_SECONDS
 )
+_process_durations: Final = _meter.create_histogram(
+    "messaging.process.duration",
+    "s",
+    "how long handling a record took, or several of them together",
+    explicit_bucket_boundaries_advisory=_SECONDS,
+)
+_event_ages: Final = _meter.create_histogram(
+    "microblog.event.age", "s", "how long before the end of its handling an event had happened", explicit_bucket_boundaries_advisory=_AGES
+)
 _dead_letters: Final = _meter.create_counter("microblog.dead_letters", "{record}", "records that could not be digested")
+_refused: Final = _meter.create_counter("microblog.requests.refused", "{request}", "requests that the gateway refused before any work")
 
 
 def set_up(process: str, endpoint: str | None) -> None:
@@ -48,6 +67,8 @@ def set_up(process: str, endpoint: str | None) -> None:
     trace.set_tracer_provider(spans)
     reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{base}/v1/metrics"), export_interval_millis=_METRICS_EVERY_MS)
     metrics.set_meter_provider(MeterProvider(metric_readers=[reader], resource=resource))
+    began = time.monotonic()
+    gauge("process.uptime", "s", "how long the process has been running", lambda: [(time.monotonic() - began, {})])
     _enabled = True
 
 
@@ -55,17 +76,18 @@ def enabled() -> bool:
     return _enabled
 
 
-@contextmanager
 def span(
     name: str, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None, links: Iterable[str | None] = (), **attributes: Any
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """A span around some work; `parent` is a W3C traceparent that came with a request or an event.
 
     Work for several of them at once belongs to no trace of theirs, and has `links` to each.
     """
-    if not _enabled:
-        yield
-        return
+    return _span(name, kind, parent, links, attributes) if _enabled else NOTHING
+
+
+@contextmanager
+def _span(name: str, kind: SpanKind, parent: str | None, links: Iterable[str | None], attributes: dict[str, Any]) -> Iterator[None]:
     token = context.attach(extract({"traceparent": parent})) if parent else None
     try:
         linked = [Link(context) for context in map(_context_of, dict.fromkeys(links)) if context.is_valid]
@@ -101,18 +123,58 @@ def current_ids() -> tuple[str, str] | None:
     return (f"{current.trace_id:032x}", f"{current.span_id:016x}") if current.is_valid else None
 
 
-def gauge(name: str, unit: str, description: str, read: Callable[[], Iterable[tuple[int, dict[str, str]]]]) -> None:
-    """A metric that is read whenever metrics are sent: values with their attributes. `read` runs in a thread of its own."""
-
-    def observe(_: CallbackOptions) -> list[Observation]:
-        return [Observation(value, attributes) for value, attributes in read()]
-
-    _meter.create_observable_gauge(name, [observe], unit, description)
+def gauge(name: str, unit: str, description: str, read: Callable[[], Values]) -> None:
+    """A metric that is read whenever metrics are sent, and costs nothing otherwise. `read` runs in a thread of its own."""
+    if _first(name, read):
+        _meter.create_observable_gauge(name, [_observing(name)], unit, description)
 
 
-def count_dead_letter(topic: str) -> None:
-    """A record of the topic was put aside."""
-    _dead_letters.add(1, {"topic": topic})
+def level(name: str, unit: str, description: str, read: Callable[[], Values]) -> None:
+    """The same of what makes sense summed up over processes, such as connections."""
+    if _first(name, read):
+        _meter.create_observable_up_down_counter(name, [_observing(name)], unit, description)
+
+
+def _first(name: str, read: Callable[[], Values]) -> bool:
+    """Whether the metric is new: OpenTelemetry silently leaves out what is registered a second time under a name, so all are read by the first."""
+    _reads.setdefault(name, []).append(read)
+    return len(_reads[name]) == 1
+
+
+def _observing(name: str) -> Callable[[CallbackOptions], list[Observation]]:
+    return lambda _: [Observation(value, attributes) for read in _reads[name] for value, attributes in read()]
+
+
+@contextmanager
+def timed(work: AbstractContextManager[None], attributes: dict[str, str]) -> Iterator[None]:
+    """Tell how long a consumer's work took (semantic conventions of OpenTelemetry for messaging); only where telemetry is on."""
+    began, failed = time.perf_counter(), {}
+    try:
+        with work:
+            yield
+    except Exception as error:
+        failed = {"error.type": type(error).__name__}
+        raise
+    finally:
+        _process_durations.record(time.perf_counter() - began, attributes | failed)
+
+
+def tell_ages(topic: str, happened: Iterable[str]) -> None:
+    """Events of the topic were handled that had happened at these times (RFC 3339); only where telemetry is on."""
+    now = datetime.now(UTC)
+    for moment in filter(None, happened):
+        _event_ages.record(max(0.0, (now - datetime.fromisoformat(moment)).total_seconds()), {"topic": topic})
+
+
+def count_dead_letter(topic: str, count: int = 1) -> None:
+    """A record of the topic was put aside. A count of 0 says that there are none yet: else the first one would look as if it had always been."""
+    _dead_letters.add(count, {"topic": topic})
+
+
+def count_refusal(status: int, reason: str) -> None:
+    """The gateway refused a request: 503 with what was full, or 429 with the limit that was reached."""
+    if _enabled:
+        _refused.add(1, {"http.response.status_code": status, "reason": reason})
 
 
 class Measured:

@@ -14,6 +14,7 @@ from common.health import Check, Health
 from common.kafka import Consumers
 from common.relay import Relay
 from common.settings import SharedSettings
+from common.topics import declared
 from common.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def create_worker_app(
         if relay is not None:
             relay.start()
         watchdog = Watchdog(consumers)
-        _measure(watchdog, relay)
+        measure(service, watchdog, relay)
         tasks = [asyncio.create_task(state.connect(), name="consumers"), asyncio.create_task(watchdog.run(), name="watchdog")]
         tasks += [asyncio.create_task(_for_ever(loop), name=getattr(loop, "__qualname__", "loop")) for loop in loops]
         try:
@@ -78,7 +79,11 @@ def create_worker_app(
     return Starlette(routes=health.routes(), lifespan=lifespan)
 
 
-def _measure(watchdog: Watchdog, relay: Relay | None) -> None:
+def measure(service: str, watchdog: Watchdog, relay: Relay | None) -> None:
+    """Tell of what waits for a worker and for its relay, and of what it can't digest."""
+    for topic in declared():
+        if service in topic.consumers:
+            telemetry.count_dead_letter(topic.name, 0)
     telemetry.gauge(
         "microblog.consumer.lag",
         "{record}",
@@ -91,6 +96,12 @@ def _measure(watchdog: Watchdog, relay: Relay | None) -> None:
             "{event}",
             "events that wait to be published",
             lambda: [] if relay.waiting is None else [(relay.waiting, {})],
+        )
+        telemetry.gauge(
+            "microblog.outbox.age",
+            "s",
+            "how long the oldest event has been waiting to be published",
+            lambda: [] if relay.waiting is None else [(relay.oldest, {})],
         )
 
 

@@ -11,6 +11,7 @@ from common.worker import create_worker_app
 from starlette.applications import Starlette
 
 from translate import ahead
+from translate.budget import Budget
 from translate.commands import Translations
 from translate.projections import apply_posts
 from translate.providers import translator_of
@@ -42,6 +43,9 @@ def create_worker() -> Starlette:
         shared,
         create_consumers(shared, database),
         database=database,
-        loops=[ahead.worker(database, Translations(database, translator, settings.daily_budget))],
+        loops=[
+            ahead.worker(database, Translations(database, translator, settings.daily_budget)),
+            Budget(database, settings.daily_budget).watch,
+        ],
         close=translator.close,
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx
 from common import telemetry
 from common.db import Database
+from common.telemetry import Values
 from opentelemetry.trace import SpanKind
 from psycopg import AsyncConnection
 from sqlalchemy import text
@@ -66,7 +67,7 @@ class Sender:
         """A health check."""
         return self._alarm
 
-    def _measured(self) -> list[tuple[int, dict[str, str]]]:
+    def _measured(self) -> Values:
         return [(number, {"state": state}) for state, number in self._counted.items()]
 
     async def run(self) -> None:
