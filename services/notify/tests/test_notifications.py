@@ -75,6 +75,16 @@ async def test_a_retraction_that_comes_late_takes_back_nothing_newer(office: "Of
     assert await office.shown() == [("follow", 2)]
 
 
+@pytest.mark.parametrize("taken", [{}, {"dedupe": "any:2:0", "kind": ANY_KIND}], ids=["one", "all"])
+async def test_a_notice_that_is_heard_of_after_it_was_taken_back_is_not_told(office: "Office", taken: dict[str, str]) -> None:
+    retraction = office.notice(1, retracted=True, **taken)
+    await office.consume(retraction, office.notice(0), retraction)
+    assert (await office.shown(), await office.get("/api/v1/notifications/unread_count")) == ([], {"count": 0})
+    assert await office.states() == {}
+    await office.consume(office.notice(2))
+    assert (await office.shown(), await office.states()) == ([("follow", 2)], {"follow:1:follow:2:0": "new"})
+
+
 async def test_all_that_somebody_gave_cause_for_is_taken_back_at_once_and_nothing_of_others_or_of_later(office: "Office") -> None:
     given = [office.notice(0), office.notice(1, dedupe="favourite:2:7", kind="favourite", post_id=7)]
     others = office.notice(1, dedupe="follow:3:0", actor_id=3)
