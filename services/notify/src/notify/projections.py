@@ -1,6 +1,7 @@
 """What `notify` keeps of others' events: notifications, people, and the mails that follow from them."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from common.events import ANY_KIND, AccountState, NoticeTrigger, SecurityEvent
 from sqlalchemy import text
@@ -24,6 +25,10 @@ _KEEP = text("""
 _RETRACT_ALL = text("""
     UPDATE notifications SET gone = true, created_at = :at WHERE account_id = :account_id AND actor_id = :actor_id AND created_at < :at
 """)
+# Whoever takes away what is about a post or a person doesn't see what is being written of it just then, nor is seen.
+_FORGETTING: Final = 0x666F72676574
+_KEEP_FORGETTING_OUT = text("SELECT pg_advisory_xact_lock_shared(:lock)")
+_FORGET_ALONE = text("SELECT pg_advisory_xact_lock(:lock)")
 _PERSON = text("""
     INSERT INTO people AS p (account_id, version, username, state) VALUES (:account_id, :version, :username, :state)
     ON CONFLICT (account_id) DO UPDATE SET version = EXCLUDED.version, username = EXCLUDED.username, state = EXCLUDED.state
@@ -39,6 +44,7 @@ async def apply_notice(session: AsyncSession, notice: NoticeTrigger) -> bool:
     """
     everything = f"{ANY_KIND}:{notice.actor_id}"
     about = {"account_id": notice.account_id, "actor_id": notice.actor_id, "at": notice.happened_at}
+    await session.execute(_KEEP_FORGETTING_OUT, {"lock": _FORGETTING})
     if notice.kind == ANY_KIND:
         await session.execute(_RETRACT_ALL, about)
     dedupe = everything if notice.kind == ANY_KIND else notice.dedupe
@@ -61,15 +67,17 @@ async def apply_security(session: AsyncSession, event: SecurityEvent) -> None:
 
 async def apply_account(session: AsyncSession, account: AccountState) -> None:
     """Keep who there is; forget everything of whoever was deleted."""
+    if not account.deleted:
+        await keep_person(session, account)
+        return
+    await session.execute(_FORGET_ALONE, {"lock": _FORGETTING})
     await keep_person(session, account)
-    if account.deleted:
-        only = {"account": account.account_id}
-        await session.execute(text("DELETE FROM notifications WHERE account_id = :account OR actor_id = :account"), only)
-        for table in ("markers", "announcement_reads"):
-            await session.execute(text(f"DELETE FROM {table} WHERE account_id = :account"), only)
-        await session.execute(
-            text("UPDATE mails SET details = '{}', state = 'outdated' WHERE account_id = :account AND state <> 'sent'"), only
-        )
+    only = {"account": account.account_id}
+    await session.execute(text("DELETE FROM notifications WHERE account_id = :account OR actor_id = :account"), only)
+    for table in ("markers", "announcement_reads"):
+        await session.execute(text(f"DELETE FROM {table} WHERE account_id = :account"), only)
+    outdated = "UPDATE mails SET details = '{}', state = 'outdated' WHERE account_id = :account AND state <> 'sent'"
+    await session.execute(text(outdated), only)
 
 
 async def keep_person(session: AsyncSession, account: AccountState) -> None:
@@ -81,6 +89,7 @@ async def keep_person(session: AsyncSession, account: AccountState) -> None:
 
 async def forget_posts(session: AsyncSession, posts: Sequence[int]) -> None:
     """Drop the notifications of deleted posts, and remember these: what led to some of them may be told again."""
+    await session.execute(_FORGET_ALONE, {"lock": _FORGETTING})
     kept = text("INSERT INTO gone_posts SELECT unnest(CAST(:posts AS bigint[])) ON CONFLICT DO NOTHING")
     await session.execute(kept, {"posts": list(posts)})
     await session.execute(text("DELETE FROM notifications WHERE post_id = ANY(:posts)"), {"posts": list(posts)})
