@@ -51,8 +51,9 @@ demo: .venv/ready ## load the demo community into the running stack
 test: .venv/ready ## unit, service and end-to-end tests; WORKERS= processes share them
 	@$(PY) -m pytest --numprocesses $(WORKERS)
 
-test-slow: .venv/ready ## what takes long: chaos in its quick form, hostile connections, toot, a browser (Debian's chromium, where it is)
+test-slow: .venv/ready ## what takes long: chaos in its quick form, events in 1,000 orders, hostile connections, toot, a browser (Debian's chromium, where it is)
 	@$(PY) -m pytest -m slow --timeout 600
+	@$(PY) -m pytest --hypothesis-profile=chaos --timeout 600 services/*/tests/test_shuffles.py
 	@if [ -n "$$TEST_ELASTICSEARCH_URL" ]; then $(PY) -m pytest services/search/tests -m "slow or not slow" --timeout 600; \
 	else echo "microblog: search was tested on the embedded engine alone; TEST_ELASTICSEARCH_URL=http://… names an Elasticsearch to test it on, too"; fi
 

@@ -13,10 +13,10 @@ _ROOT: Final = Path(__file__).parents[2]
 
 
 def shuffled() -> Outcome:
-    """F10: a thousand orders of events."""
-    return _run(
-        "F10", "events in any order, some twice: 1,000 orders", "services/social/tests/test_shuffles.py", "--hypothesis-profile=chaos"
-    )
+    """F10: a thousand orders of what each service hears."""
+    suites = sorted(str(suite.relative_to(_ROOT)) for suite in _ROOT.glob("services/*/tests/test_shuffles.py"))
+    services = ", ".join(suite.split("/")[1] for suite in suites)
+    return _run("F10", f"events in any order, some twice: 1,000 orders for each of {services}", "--hypothesis-profile=chaos", *suites)
 
 
 def broker_emptied() -> Outcome:

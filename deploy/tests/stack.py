@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
+from microblog_local.supervisor import LONGEST_STOP
 from PIL import Image
 
 HOOK_SECRET = "secret-of-webhooks"
@@ -211,7 +212,7 @@ class Stack:
         processes = descendants(self.process.pid)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        status = self.process.wait(60)
+        status = self.process.wait(LONGEST_STOP)
         left = [pid for pid in processes if lives(pid)]
         assert left == [], f"processes that outlive the runner: {left}"
         return status

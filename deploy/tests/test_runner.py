@@ -10,7 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from common.serving import LONGEST_END
 from microblog_local.__main__ import main as runner
+from microblog_local.supervisor import PATIENCE_AT_END
 from stack import descendants, free_block, lives, start, wait_for
 
 _SETTINGS = {"AUTH_ARGON2_MEMORY_KIB": "64", "AUTH_ARGON2_TIME": "1"}
@@ -149,6 +151,10 @@ def test_ctrl_c_while_it_starts_leaves_no_process(folder: Path, said: str) -> No
     assert [pid for pid in processes if lives(pid)] == []
 
 
+def test_a_process_has_the_time_that_its_end_may_take_before_it_is_killed() -> None:
+    assert PATIENCE_AT_END >= LONGEST_END + 2
+
+
 def test_ctrl_c_leaves_no_process_and_the_data_stays(folder: Path) -> None:
     first = start(folder / "data", _SETTINGS)
     author = first.new_person("author")
@@ -156,6 +162,7 @@ def test_ctrl_c_leaves_no_process_and_the_data_stays(folder: Path) -> None:
     processes = descendants(first.process.pid)
     assert len(processes) > 15
     assert first.stop() == 0
+    assert "is killed" not in (folder / "data.out").read_text()
     assert [pid for pid in processes if lives(pid)] == []
     again = start(folder / "data", _SETTINGS)
     try:

@@ -1,10 +1,14 @@
 """Notices become notifications once, whatever their order; everybody has their own."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from common.events import ANY_KIND, AccountState, PostState
 from common.ids import MAX_ID
+from notify import projections
+from sqlalchemy.ext.asyncio import AsyncSession
 
 if TYPE_CHECKING:
     from .conftest import Office
@@ -16,6 +20,10 @@ pytestmark = pytest.mark.anyio
 
 def post_gone(post_id: int) -> PostState:
     return PostState(post_id=post_id, version=2, deleted=True, author_id=1, created_at=NOON)
+
+
+def account_gone(account_id: int) -> AccountState:
+    return AccountState(account_id=account_id, version=9, username="gone", created_at=NOON, deleted=True, state="disabled")
 
 
 async def test_a_notice_is_shown_once_however_often_it_comes(office: "Office") -> None:
@@ -75,6 +83,16 @@ async def test_a_retraction_that_comes_late_takes_back_nothing_newer(office: "Of
     assert await office.shown() == [("follow", 2)]
 
 
+@pytest.mark.parametrize("taken", [{}, {"dedupe": "any:2:0", "kind": ANY_KIND}], ids=["one", "all"])
+async def test_a_notice_that_is_heard_of_after_it_was_taken_back_is_not_told(office: "Office", taken: dict[str, str]) -> None:
+    retraction = office.notice(1, retracted=True, **taken)
+    await office.consume(retraction, office.notice(0), retraction)
+    assert (await office.shown(), await office.get("/api/v1/notifications/unread_count")) == ([], {"count": 0})
+    assert await office.states() == {}
+    await office.consume(office.notice(2))
+    assert (await office.shown(), await office.states()) == ([("follow", 2)], {"follow:1:follow:2:0": "new"})
+
+
 async def test_all_that_somebody_gave_cause_for_is_taken_back_at_once_and_nothing_of_others_or_of_later(office: "Office") -> None:
     given = [office.notice(0), office.notice(1, dedupe="favourite:2:7", kind="favourite", post_id=7)]
     others = office.notice(1, dedupe="follow:3:0", actor_id=3)
@@ -117,6 +135,36 @@ async def test_of_what_is_gone_nothing_is_told_however_late_or_often(office: "Of
     gone = AccountState(account_id=3, version=9, username="cyd", created_at=NOON, deleted=True, state="disabled")
     await office.consume(*(notices if first else []), post_gone(7), gone, *notices)
     assert [await office.get("/api/v1/notifications/unread_count", person) for person in (1, 3)] == [{"count": 0}] * 2
+    assert await office.rows("SELECT 1 FROM notifications") == []
+
+
+@pytest.mark.parametrize("first", ["told", "gone"])
+@pytest.mark.parametrize("gone", [post_gone(7), account_gone(2)], ids=["post", "account"])
+async def test_of_what_goes_while_it_is_told_nothing_stays(office: "Office", first: str, gone: PostState | AccountState) -> None:
+    told = office.notice(dedupe="favourite:2:7", kind="favourite", post_id=7)
+    begun = asyncio.Event()
+
+    async def tell(session: AsyncSession) -> None:
+        await projections.apply_notice(session, told)
+
+    async def forget(session: AsyncSession) -> None:
+        if isinstance(gone, AccountState):
+            await projections.apply_account(session, gone)
+        else:
+            await projections.forget_posts(session, [gone.post_id])
+
+    async def slowly(change: Callable[[AsyncSession], Awaitable[None]]) -> None:
+        async with office.database.transaction() as session:
+            await change(session)
+            begun.set()
+            await asyncio.sleep(0.2)  # the other one has begun by then
+
+    async def meanwhile(change: Callable[[AsyncSession], Awaitable[None]]) -> None:
+        await begun.wait()
+        async with office.database.transaction() as session:
+            await change(session)
+
+    await asyncio.gather(*((slowly(tell), meanwhile(forget)) if first == "told" else (slowly(forget), meanwhile(tell))))
     assert await office.rows("SELECT 1 FROM notifications") == []
 
 

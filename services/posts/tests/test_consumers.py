@@ -6,6 +6,9 @@ from common.db import Database
 from common.events import AccountState, Event, ProfileState
 from common.settings import SharedSettings
 from faststream.kafka import TestKafkaBroker
+from posts.commands import Site, publish_post
+from posts.domain import Draft
+from posts.sweeping import sweep_erased
 from posts.worker import create_consumers
 from sqlalchemy import text
 
@@ -53,3 +56,17 @@ async def test_a_deleted_account_takes_its_words_along(
         assert await session.scalar(text("SELECT count(*) FROM posts WHERE source <> '' OR deleted_at IS NULL")) == 0
         assert await session.scalar(text("SELECT count(*) FROM outbox WHERE type = 'post.deleted'")) == 3
     assert (await client.post("/api/v1/statuses", json={"status": "after"})).status_code == 403
+
+
+async def test_what_is_being_published_while_its_author_is_erased_does_not_stay(
+    database: Database, shared_settings: SharedSettings
+) -> None:
+    async with database.transaction() as session:
+        await publish_post(session, Site("https://microblog.example", 500), Draft(1, "ada", "late"))
+        await deliver(database, shared_settings, AccountState(account_id=1, version=9, username="ada", deleted=True, created_at=NOW))
+    async with database.transaction() as session:
+        await publish_post(session, Site("https://microblog.example", 500), Draft(2, "bob", "of somebody else"))
+    assert [await sweep_erased(database) for _ in range(2)] == [True, False]
+    async with database.sessions() as session:
+        assert (await session.scalars(text("SELECT source FROM posts WHERE deleted_at IS NULL"))).all() == ["of somebody else"]
+        assert await session.scalar(text("SELECT count(*) FROM outbox WHERE type = 'post.deleted'")) == 1

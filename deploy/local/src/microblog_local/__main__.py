@@ -16,7 +16,7 @@ from engines.process import EngineError
 
 from microblog_local import logs
 from microblog_local.plan import Plan, PlanError, Ports, kept_secrets, read_settings
-from microblog_local.supervisor import Supervisor
+from microblog_local.supervisor import LONGEST_STOP, Supervisor
 
 _LEAST_FREE = 500 * 1024 * 1024
 
@@ -151,12 +151,13 @@ def _stop(data: Path) -> int:
         print(f"microblog: nothing runs on {data}")
         return 0
     os.kill(pid, signal.SIGTERM)
-    for _ in range(600):
+    deadline = time.monotonic() + LONGEST_STOP
+    while time.monotonic() < deadline:
         if _running(data) is None:
             print("microblog: stopped")
             return 0
         time.sleep(0.1)
-    print(f"microblog: the runner (pid {pid}) has not ended after a minute", file=sys.stderr)
+    print(f"microblog: the runner (pid {pid}) has not ended after {LONGEST_STOP:.0f} s", file=sys.stderr)
     return 1
 
 

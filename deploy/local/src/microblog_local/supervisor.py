@@ -25,8 +25,15 @@ from microblog_local.plan import Plan, PlanError, Process, kept_secrets
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 10.0
 _STEADY: Final = 30.0
-_PATIENCE_AT_END: Final = 12.0
-"""Longer than a process gives to those whom it still serves (`common.serving`)."""
+PATIENCE_AT_END: Final = 37.0
+"""Seconds that a process has for its end: more than any takes (`common.serving.LONGEST_END`, which would cost the runner megabytes to import)."""
+
+_ENDING: Final = ("gateway", "worker", "api")
+"""The gateway first, so that nobody is half served, then workers, which call APIs, then APIs."""
+
+_ENGINES_END: Final = 20.0
+LONGEST_STOP: Final = len(_ENDING) * PATIENCE_AT_END + _ENGINES_END
+"""Seconds after which the whole stack has ended, whatever hangs."""
 _WRONG_SETTINGS: Final = 2
 """Exit code of a process that refuses its settings (`common.settings`): starting it again would not help."""
 _FRUGAL: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
@@ -238,8 +245,8 @@ class Supervisor:
         raise PlanError(f"not everything is ready after two minutes: {told}; the logs are in {self._plan.data / 'logs'}")
 
     async def _stop_all(self) -> None:
-        """The gateway first, so that nobody is half served, then workers, which call APIs, then APIs, then engines."""
-        for kind in ("gateway", "worker", "api"):
+        """Ours, then what they need."""
+        for kind in _ENDING:
             group = [child for name, child in self._children.items() if name.endswith(kind) and child.pid is not None]
             for child in group:
                 _signal(child.pid, signal.SIGTERM)
@@ -249,14 +256,14 @@ class Supervisor:
         if self._zygote is not None and self._zygote.returncode is None:
             self._zygote.kill()
             await self._zygote.wait()
-        await asyncio.gather(*(asyncio.to_thread(engine.stop) for engine in self._engines))
+        await asyncio.gather(*(asyncio.to_thread(engine.stop, _ENGINES_END) for engine in self._engines))
         self.status_file.unlink(missing_ok=True)
 
     async def _gone(self, child: _Child) -> None:
         try:
-            await asyncio.wait_for(child.ended.wait(), _PATIENCE_AT_END)
+            await asyncio.wait_for(child.ended.wait(), PATIENCE_AT_END)
         except TimeoutError:
-            self._say(f"{child.process.name} has not ended {_PATIENCE_AT_END:.0f} s after it was asked to, and is killed")
+            self._say(f"{child.process.name} has not ended {PATIENCE_AT_END:.0f} s after it was asked to, and is killed")
             _signal(child.pid, signal.SIGKILL)
 
     def _log(self, name: str) -> Path:
