@@ -93,8 +93,8 @@ bench-pages: .venv/ready ## weigh the pages and see how soon they stand on an em
 bench-large: .venv/ready ## measure a community of 100,000 accounts and a million posts
 	@$(PY) deploy/benchmarks/large.py
 
-chaos: .venv/ready ## break everything while people write, and count what was lost (SEED=, ONLY=F1,F5)
-	@$(PY) deploy/chaos/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+chaos: .venv/ready ## break everything while people write, and count what was lost (SEED=, ONLY=F1,F5; QUICK=20: the quick form, so many times)
+	@$(PY) deploy/chaos/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick $(QUICK))
 
 .env: | .venv/ready ## settings of the containers, with new secrets
 	@$(PY) -m common.keys < .env.example > .env.new && chmod 600 .env.new && mv .env.new .env

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -39,6 +40,28 @@ SETTINGS = {
 PORTS = {name: offset for offset, name in enumerate(("auth", "posts", "social", "search", "notify", "translate"))}
 
 
+class Gate:
+    """Where faults that are tried side by side, each in a thread, wait for each other before they count: nothing is read to its end while
+    somebody writes."""
+
+    def __init__(self, faults: int) -> None:
+        self._faults = faults
+        self._here: set[threading.Thread] = set()
+        self._changed = threading.Condition()
+
+    def come(self, patience: float) -> bool:
+        """Wait until all have come or have left, or patience ends; whether they have. Whoever came once doesn't wait again."""
+        self.leave()
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._here) == self._faults, patience)
+
+    def leave(self) -> None:
+        """Have nobody wait for this one."""
+        with self._changed:
+            self._here.add(threading.current_thread())
+            self._changed.notify_all()
+
+
 @dataclass
 class Bed:
     """A running stack and its outside services."""
@@ -48,6 +71,8 @@ class Bed:
     """What the gateways will sign with next; services know it already."""
     postmark: FakePostmark
     translator: FakeTranslator
+    gate: "Gate | None" = None
+    """For faults that are tried side by side."""
 
     def pid(self, name: str) -> int:
         return self.stack.processes()[name]

@@ -15,14 +15,14 @@ _STEADY: Final = 31.0
 """Seconds after which the supervisor starts a process again without holding it back for having ended before."""
 
 
-def killed(bed: Bed, random: Random, runs: int = 20) -> Outcome:
+def killed(bed: Bed, random: Random, runs: int = 20, *, hurried: bool = False) -> Outcome:
     """F1: each run kills one process of ours and times its return, then two or three more at random moments, engines included."""
     outcome = Outcome("F1", f"kill -9 of random processes under load, {runs} seeded runs")
     recoveries: list[tuple[float, str]] = []
     whole: list[tuple[float, str]] = []
     ended: dict[str, float] = {}
     for number in range(runs):
-        with Ledger(bed, random, authors=3, followers=2) as ledger:
+        with Ledger(bed, random, authors=3, followers=2, hurried=hurried) as ledger:
             time.sleep(random.uniform(0.3, 1.5))
             name = random.choice(_rested(bed, ended))
             recoveries.append((bed.again(name, bed.kill(name)), name))
@@ -73,11 +73,11 @@ def broker_killed(bed: Bed, random: Random, signals: tuple[signal.Signals, ...] 
     return outcome
 
 
-def database_killed(bed: Bed, random: Random, times: int = 3) -> Outcome:
+def database_killed(bed: Bed, random: Random, times: int = 3, *, hurried: bool = False) -> Outcome:
     """F5: PostgreSQL shuts down at once and recovers from its log."""
     outcome = Outcome("F5", f"PostgreSQL immediate shutdown (SIGQUIT) under load, {times} times")
     recoveries = []
-    with Ledger(bed, random) as ledger, Reader(ledger.writers[0].followers[0], "/api/v1/timelines/home") as reader:
+    with Ledger(bed, random, hurried=hurried) as ledger, Reader(ledger.writers[0].followers[0], "/api/v1/timelines/home") as reader:
         for number in range(times):
             ledger.writes(10)
             began, before = time.monotonic(), bed.kill("postgresql", signal.SIGQUIT)

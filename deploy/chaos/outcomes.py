@@ -1,6 +1,8 @@
 """What became of a fault, and the table that says so."""
 
-from collections.abc import Iterable
+import time
+import traceback
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 
@@ -16,6 +18,9 @@ class Outcome:
     aims: list[tuple[str, str, bool]] = field(default_factory=list)
     """Aim, measured, met."""
     violations: list[str] = field(default_factory=list)
+    broken: bool = False
+    """It didn't run to its end: who knows what the stack is worth."""
+
     skipped: str = ""
     """Why it wasn't tried, which nobody may take for a success."""
 
@@ -54,6 +59,21 @@ class Outcome:
         measured = "<br>".join(f"{value}{'' if met else ' **(NO)**'}" for _, value, met in self.aims)
         counts = f"{self.acknowledged} | {self.lost} | {self.doubled}"
         return f"| {self.fault} | {self.done} | {counts} | {aims} | {measured} | {'yes' if self.met else '**NO**'} |"
+
+
+def attempted(name: str, fault: Callable[[], Outcome]) -> Outcome:
+    """Try a fault, and print what became of it."""
+    began = time.monotonic()
+    try:
+        outcome = fault()
+    except Exception as error:
+        traceback.print_exc()
+        outcome = Outcome(name, "broke off", violations=[f"{type(error).__name__}: {error}"], broken=True)
+        outcome.aim("runs to its end", f"{type(error).__name__}: {str(error)[:150]}", False)
+    print(f"{outcome.line()} [{time.monotonic() - began:.0f} s]", flush=True)
+    for violation in outcome.violations[:10]:
+        print(f"    {violation}", flush=True)
+    return outcome
 
 
 def table(outcomes: Iterable[Outcome]) -> str:

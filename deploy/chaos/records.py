@@ -1,8 +1,7 @@
 """What lies in the topics: F9 records that can't be read, F11 all of them read again."""
 
 import asyncio
-import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from random import Random
 from typing import Final
 
@@ -10,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from bed import Bed, operate, run, until
 from common.topics import dead_letter_topic
 from ledger import Ledger
+from microblog_operator import topics
 from operating import READ_MODEL
 from outcomes import Outcome
 
@@ -39,8 +39,7 @@ def poison(bed: Bed, random: Random) -> Outcome:
     with Ledger(bed, random) as ledger:
         ledger.writes(10)
         for number, (value, headers) in enumerate([*_POISON.values(), *_SKIPPED.values()]):
-            for partition in range(_PARTITIONS):
-                produce(bed, partition, f"{run_word}-{number}-{partition}", value, headers)
+            produce(bed, [f"{run_word}-{number}-{partition}" for partition in range(_PARTITIONS)], value, headers)
             through = ledger.through(30)
             slowest = max(slowest, 30.0 if through is None else through)
         ledger.count().onto(outcome)
@@ -82,29 +81,27 @@ def replayed(bed: Bed, random: Random) -> Outcome:
     return outcome
 
 
-def produce(bed: Bed, partition: int, key: str, value: bytes | None, headers: Headers) -> None:
-    """Put one record as it is into a partition of the topic of posts."""
+def produce(bed: Bed, keys: Sequence[str], value: bytes | None, headers: Headers) -> None:
+    """Put one record as it is into each partition of the topic of posts, under the key for that."""
 
     async def whole() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{bed.stack.port + 21}")
-        await producer.start()
-        await producer.send_and_wait(_TOPIC, value, key=key.encode(), headers=headers, partition=partition)
-        await producer.stop()
+        async with AIOKafkaProducer(bootstrap_servers=bed.stack.kafka) as producer:
+            for partition, key in enumerate(keys):
+                await producer.send_and_wait(_TOPIC, value, key=key.encode(), headers=headers, partition=partition)
 
     asyncio.run(whole())
 
 
-def letters(bed: Bed, service: str) -> Iterator[str]:
+def letters(bed: Bed, service: str) -> list[str]:
     """Keys of what a service buried of the topic of posts; waits a little for the last of them."""
     topic = dead_letter_topic(_TOPIC, service)
-    until(lambda: topic in operate(bed.stack, "dlq", "list"), 10)
-    if topic in operate(bed.stack, "dlq", "list"):
-        yield from (json.loads(line)["key"] for line in operate(bed.stack, "dlq", "show", topic).splitlines())
+    until(lambda: topic in asyncio.run(topics.dead_letter_counts(bed.stack.kafka)), 10)
+    return [letter.key for letter in asyncio.run(topics.dead_letters(bed.stack.kafka, topic))]
 
 
 def drop(bed: Bed) -> None:
     """Leave no dead letter for who comes after."""
-    listed = operate(bed.stack, "dlq", "list")
     for service in _READERS:
-        if (topic := dead_letter_topic(_TOPIC, service)) in listed:
-            operate(bed.stack, "dlq", "drop", topic, "--yes")
+        found = asyncio.run(topics.dead_letters(bed.stack.kafka, dead_letter_topic(_TOPIC, service)))
+        if found:
+            asyncio.run(topics.drop(bed.stack.kafka, found))

@@ -98,6 +98,10 @@ class Stack:
         return f"http://localhost:{self.port}"
 
     @property
+    def kafka(self) -> str:
+        return f"127.0.0.1:{self.port + 21}"
+
+    @property
     def mail_folder(self) -> Path:
         return self.data / "mail"
 

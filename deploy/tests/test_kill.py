@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
-from operating import run, settled, unsent
+from operating import end_dead_claims, run, settled, unsent
 from stack import Person, Stack, wait_for
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "chaos"))
@@ -134,9 +134,7 @@ def test_nothing_is_lost_or_doubled_when_any_process_is_killed(own_bed: Bed, own
 
 def _each_answer_was_mailed_once(own_bed: Bed, reader: Person, answers: set[str]) -> None:
     def settled_mails() -> bool:
-        # The claim of a sender that was killed ends after two minutes: they pass at once for all that no living one can hold any more.
-        past = "UPDATE mails SET claimed_at = claimed_at - interval '2 minutes', not_before = now()"
-        run(own_bed.stack, "notify", f"{past} WHERE state IN ('claimed', 'unknown') AND claimed_at < now() - interval '5 seconds'")
+        end_dead_claims(own_bed.stack)
         return run(own_bed.stack, "notify", _OPEN_MAILS) == [(0,)]
 
     wait_for(settled_mails, "all mails to be settled", 60)

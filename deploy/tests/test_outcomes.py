@@ -5,12 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
+from typing import cast
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "chaos"))
 
+from bed import Bed, Gate
 from outcomes import Outcome, table
+from quick import side_by_side
 
 PROGRAM = Path(__file__).parents[1] / "chaos" / "chaos.py"
 Chaos = Callable[..., subprocess.CompletedProcess[str]]
@@ -49,3 +53,28 @@ def test_what_was_tried_and_held_is_met() -> None:
     outcome = Outcome("F10", "events in any order", aims=[("the same state", "the same", True)])
     assert outcome.met
     assert table([outcome]).splitlines()[-1].endswith("| yes |")
+
+
+def test_a_fault_waits_for_the_one_beside_it_before_it_counts_but_not_for_one_that_broke_off() -> None:
+    class Stackless:
+        gate: Gate | None = None
+
+    came = []
+
+    def counts(bed: Bed, chance: Random) -> Outcome:
+        assert bed.gate is not None
+        came.append("one")
+        assert bed.gate.come(20)
+        assert bed.gate.come(0)
+        return Outcome("F7", f"after {len(came)}")
+
+    def breaks_off(bed: Bed, chance: Random) -> Outcome:
+        raise RuntimeError("readiness did not come")
+
+    made = cast("Bed", Stackless())
+    together = side_by_side(made, {"F7": counts, "F9": counts}, seed=1)
+    assert [(one.done, one.right, one.broken) for one in together] == [("after 2", True, False)] * 2
+    alone = side_by_side(made, {"F7": counts, "F9": breaks_off}, seed=1)
+    assert [(one.right, one.broken) for one in alone] == [(True, False), (False, True)]
+    assert alone[1].violations == ["RuntimeError: readiness did not come"]
+    assert made.gate is None
