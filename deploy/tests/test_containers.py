@@ -74,8 +74,15 @@ def test_whatever_is_published_is_published_on_loopback(compose: dict[str, Any])
 
 def test_engines_run_alone_by_their_profile(compose: dict[str, Any]) -> None:
     engines = {name for name, service in compose["services"].items() if "engines" in service["profiles"]}
-    assert engines == {"postgres", "kafka", "elasticsearch", "mailpit", "telemetry"}
+    assert engines == {"postgres", "databases", "kafka", "elasticsearch", "mailpit", "telemetry"}
     assert all("app" in compose["services"][name]["profiles"] for name in [*engines, *OURS])
+
+
+def test_topics_come_from_their_file_and_none_by_itself(compose: dict[str, Any]) -> None:
+    assert compose["services"]["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+    assert compose["services"]["topics"]["command"] == ["python", "-m", "common.topics"]
+    waiting = {name for name, service in compose["services"].items() if "topics" in service.get("depends_on", {})}
+    assert waiting == {f"{name}-worker" for name in SERVICES if name != "gateway"}
 
 
 def test_all_secrets_of_the_example_are_made_and_the_rest_stays() -> None:
