@@ -105,6 +105,15 @@ class Stack:
         rows = json.loads((self.data / "status.json").read_text())
         return {row["name"]: row["pid"] for row in rows if row["pid"]}
 
+    @property
+    def kafka(self) -> str:
+        """Where its broker is."""
+        return f"127.0.0.1:{self.port + 21}"
+
+    def operator(self, *arguments: str) -> list[str]:
+        """The operator's command on this stack."""
+        return [sys.executable, "-m", "microblog_local", "operate", "--port", str(self.port), "--data", str(self.data), "--", *arguments]
+
     def database(self, service: str) -> str:
         kept = json.loads((self.data / "secrets.json").read_text())
         return f"postgresql://{service}:{kept['databases'][service]}@127.0.0.1:{self.port + 20}/{service}"
