@@ -14,7 +14,7 @@ STACK = --port $(PORT) --data "$(DATA)"
 IMAGES := $(wildcard services/*) gateway deploy/operator
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup run stop reset logs status operate demo test test-slow test-clients test-browser check contracts lock bench bench-pages bench-large chaos images up down
+.PHONY: help setup run stop reset logs status operate demo test test-slow test-clients test-browser test-compose check contracts lock bench bench-pages bench-large chaos images up down
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ test-clients: .venv/ready ## other people's clients, as they are: the library Ma
 test-browser: .venv/ready ## a real browser (Debian's chromium and chromium-driver), with and without scripts, narrow and wide, light and dark
 	@command -v chromedriver >/dev/null 2>&1 || { echo "microblog: there is no chromedriver here: install chromium and chromium-driver"; exit 1; }
 	@$(PY) -m pytest -m slow --timeout 600 deploy/tests/browser
+
+test-compose: images ## the end-to-end tests on the containers of compose.yaml, with data of their own (needs Docker)
+	@TEST_STACK=containers $(PY) -m pytest -m "slow or not slow" --timeout 300 deploy/tests --ignore deploy/tests/browser
 
 check: .venv/ready ## lint, types, import rules, contracts
 	@.venv/bin/ruff check .

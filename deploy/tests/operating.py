@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import sys
 
 import psycopg
 from aiokafka.errors import KafkaError
@@ -14,8 +13,7 @@ READ_MODEL = ("snapshots", "mentions", "hashtags", "polls", "post_counts", "feed
 
 def operate(stack: Stack, *arguments: str, code: int = 0) -> str:
     """What the command says; it must end as expected."""
-    command = [sys.executable, "-m", "microblog_local", "operate", "--port", str(stack.port), "--data", str(stack.data), "--", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(stack.operator(*arguments), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + (done.stderr if code else "")
 

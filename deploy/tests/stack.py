@@ -98,10 +98,6 @@ class Stack:
         return f"http://localhost:{self.port}"
 
     @property
-    def kafka(self) -> str:
-        return f"127.0.0.1:{self.port + 21}"
-
-    @property
     def mail_folder(self) -> Path:
         return self.data / "mail"
 
@@ -109,6 +105,15 @@ class Stack:
         """Process ids by name, engines included."""
         rows = json.loads((self.data / "status.json").read_text())
         return {row["name"]: row["pid"] for row in rows if row["pid"]}
+
+    @property
+    def kafka(self) -> str:
+        """Where its broker is."""
+        return f"127.0.0.1:{self.port + 21}"
+
+    def operator(self, *arguments: str) -> list[str]:
+        """The operator's command on this stack."""
+        return [sys.executable, "-m", "microblog_local", "operate", "--port", str(self.port), "--data", str(self.data), "--", *arguments]
 
     def database(self, service: str) -> str:
         kept = json.loads((self.data / "secrets.json").read_text())

@@ -14,6 +14,7 @@ import yaml
 from common.keys import fill
 from common.serving import LONGEST_END
 from common.settings import SharedSettings
+from microblog_operator.backups.manifest import LEFT_OUT
 from pydantic_settings import BaseSettings
 
 ROOT = Path(__file__).parents[2]
@@ -74,8 +75,15 @@ def test_whatever_is_published_is_published_on_loopback(compose: dict[str, Any])
 
 def test_engines_run_alone_by_their_profile(compose: dict[str, Any]) -> None:
     engines = {name for name, service in compose["services"].items() if "engines" in service["profiles"]}
-    assert engines == {"postgres", "kafka", "elasticsearch", "mailpit", "telemetry"}
+    assert engines == {"postgres", "databases", "kafka", "elasticsearch", "mailpit", "telemetry"}
     assert all("app" in compose["services"][name]["profiles"] for name in [*engines, *OURS])
+
+
+def test_topics_come_from_their_file_and_none_by_itself(compose: dict[str, Any]) -> None:
+    assert compose["services"]["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+    assert compose["services"]["topics"]["command"] == ["python", "-m", "common.topics"]
+    waiting = {name for name, service in compose["services"].items() if "topics" in service.get("depends_on", {})}
+    assert waiting == {f"{name}-worker" for name in SERVICES if name != "gateway"}
 
 
 def test_all_secrets_of_the_example_are_made_and_the_rest_stays() -> None:
@@ -84,6 +92,17 @@ def test_all_secrets_of_the_example_are_made_and_the_rest_stays() -> None:
     changed = {line.split("=")[0] for line, other in zip(first, second, strict=True) if line != other}
     assert changed == {line.rstrip("=") for line in example if re.fullmatch(r"[A-Z_]+=", line)}
     assert [line for line in first if line.split("=")[0] not in changed] == [line for line in example if line.split("=")[0] not in changed]
+
+
+def test_a_backup_names_every_secret_that_it_leaves_out() -> None:
+    made = {line.rstrip("=") for line in (ROOT / ".env.example").read_text().splitlines() if re.fullmatch(r"[A-Z_]+=", line)}
+    given = {
+        f"{service}_{name}".upper()
+        for service in SERVICES
+        for name, field in import_module(f"{service}.settings").Settings.model_fields.items()
+        if "SecretStr" in str(field.annotation) and name != "database_url"
+    }
+    assert set(LEFT_OUT) == made | given
 
 
 def test_keys_that_belong_together_are_not_made_one_by_one() -> None:

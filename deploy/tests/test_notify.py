@@ -42,7 +42,7 @@ def pending(stack: Stack) -> object:
 
 async def replay(stack: Stack) -> int:
     """Have everything that `notify` ever heard consumed from offset 0, by its own consumers in groups that have read nothing; how much that was."""
-    servers, service = f"127.0.0.1:{stack.port + 21}", f"notify-again-{secrets.token_hex(4)}"
+    servers, service = stack.kafka, f"notify-again-{secrets.token_hex(4)}"
     database = Database(stack.database("notify"), pool_size=4)
     again = Consumers(service, servers, service, database)
     consumers.register(again, database)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 def produce(stack: Stack, topic: str, *values: bytes | None, key: str = "1") -> None:
     async def whole() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{stack.port + 21}")
+        producer = AIOKafkaProducer(bootstrap_servers=stack.kafka)
         await producer.start()
         for value in values:
             await producer.send_and_wait(topic, value, key=key.encode())

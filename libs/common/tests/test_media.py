@@ -42,6 +42,16 @@ async def test_what_is_put_is_there_until_it_is_deleted(store: MediaStore) -> No
         await store.get("ab/1.png")
 
 
+async def test_what_is_kept_is_listed_without_what_is_not_ours(store: MediaStore, folder: Path) -> None:
+    names = {f"ab/{number}.png" for number in range(120)}
+    for name in names:
+        await store.put(name, b"one")
+    (folder / "a note.txt").touch()
+    batches = [batch async for batch in store.names()]
+    assert {name for batch in batches for name in batch} == names
+    assert max(map(len, batches)) <= 50
+
+
 async def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
     await MediaStore(f"file://{tmp_path}/new/deep").put("1.png", b"one")
     assert (tmp_path / "new" / "deep" / "1.png").read_bytes() == b"one"

@@ -1,10 +1,15 @@
 """What a process sends, an answer's headers and the first of its body in one piece; and that it ends in time."""
 
 import asyncio
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 from common import serving
 from common.serving import Draining, WholeAnswers
@@ -115,3 +120,25 @@ async def test_a_process_ends_in_time_whatever_hangs(hangs: bool, monkeypatch: p
     server.should_exit = True
     await asyncio.wait_for(running, 5)
     assert closed == ([] if hangs else ["all"])
+
+
+def test_a_process_that_listens_everywhere_answers_over_both_protocols() -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "common.serving", "starlette.applications:Starlette", "--host", "::", "--port", str(port)]
+    process = subprocess.Popen(command)
+    try:
+        deadline = time.monotonic() + 20
+        while (code := _asked(f"http://127.0.0.1:{port}/")) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert (code, _asked(f"http://[::1]:{port}/")) == (404, 404)
+        process.terminate()
+        assert process.wait(20) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
+
+
+def _asked(url: str) -> int | None:
+    try:
+        return httpx.get(url).status_code
+    except httpx.ConnectError:
+        return None

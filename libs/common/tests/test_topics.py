@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from common.events import CONTRACTS, Event, Moment
 from common.topics import dead_letter_topic, declared, ensure_topics
 
@@ -72,6 +73,19 @@ def test_topics_are_made_once_and_as_declared(kafka_servers: str) -> None:
     for topic in declared():
         assert found[topic.name] == topic.partitions
         assert {name: configs[topic.name][name] for name in topic.config} == topic.config
+
+
+def test_a_topic_that_nobody_declared_is_not_made_by_writing_to_it(kafka_servers: str) -> None:
+    async def write() -> set[str]:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka_servers.split(","), request_timeout_ms=2000)
+        await producer.start()
+        with pytest.raises(UnknownTopicOrPartitionError):
+            await producer.send_and_wait("nobody.declared", b"{}")
+        known = await producer.client.fetch_all_metadata()
+        await producer.stop()
+        return set(known.topics())
+
+    assert "nobody.declared" not in asyncio.run(write())
 
 
 def test_dead_letter_topics_that_were_narrower_take_larger_records_and_keep_the_rest(kafka_servers: str) -> None:

@@ -142,24 +142,6 @@ class Postgres(Engine):
         raise EngineError(f"an older PostgreSQL (pid {pid}) still uses {self._cluster}: end it and start again")
 
 
-def create_database(admin_url: str, name: str, role: str, password: str) -> None:
-    """Make sure of a database and of a role that owns it and sees no other."""
-    import psycopg
-    from psycopg import sql
-
-    with psycopg.connect(admin_url, autocommit=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-        verb = sql.SQL("ALTER" if known else "CREATE")
-        connection.execute(
-            sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
-                verb, sql.Identifier(role), sql.Literal(password)
-            )
-        )
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(role)))
-        connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
-
-
 def _is_postgres_of(pid: int, cluster: Path) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

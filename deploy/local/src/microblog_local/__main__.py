@@ -9,16 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from engines.process import EngineError
 
 from microblog_local import logs
-from microblog_local.plan import Plan, PlanError, Ports, kept_secrets, read_settings
-from microblog_local.supervisor import LONGEST_STOP, Supervisor
+from microblog_local.plan import Plan, PlanError, Ports, Process, kept_secrets, read_settings
+from microblog_local.supervisor import LONGEST_STOP, Supervisor, admin_url, engines_of
 
 _LEAST_FREE = 500 * 1024 * 1024
+_DEMO_LOADED = "demo-loaded"
 
 
 def main() -> int:
@@ -110,7 +111,7 @@ def _run(plan: Plan, *, demo: bool) -> int:
 def _load_demo(plan: Plan, say: object) -> None:
     """Load the demo community once; without it the stack is as good."""
     assert callable(say)  # noqa: S101
-    done = plan.data / "demo-loaded"
+    done = plan.data / _DEMO_LOADED
     try:
         from microblog_demo import LOGIN
     except ImportError:
@@ -185,9 +186,41 @@ def _asked(question: str) -> str:
 
 
 def _operate(plan: Plan, arguments: list[str]) -> int:
-    """Run the operator's command with the settings of this stack."""
+    """Run the operator's command with the settings of this stack; of one that doesn't run, its engines do for as long."""
     command = [sys.executable, "-m", "microblog_operator", *arguments]
-    return subprocess.run(command, env={**os.environ, **plan.operators_settings(kept_secrets(plan.data))}, check=False).returncode
+    restoring = arguments[:1] == ["restore"]
+    if restoring and _running(plan.data):
+        raise PlanError("the services must not run while their databases are filled: make stop first, the engines are started for it")
+    with ExitStack() as engines:
+        if not _running(plan.data):
+            _start_engines(plan, engines, new=restoring)
+        done = subprocess.run(command, env={**os.environ, **plan.operators_settings(kept_secrets(plan.data))}, check=False).returncode
+    if restoring and done == 0:
+        (plan.data / _DEMO_LOADED).touch()  # a community of its own has no use for it
+    return done
+
+
+def _start_engines(plan: Plan, stack: ExitStack, *, new: bool) -> None:
+    """Start the engines of a stack that doesn't run until `stack` ends; a new one gets its secrets, databases and topics, too."""
+    if new:
+        plan.data.mkdir(parents=True, exist_ok=True)
+        plan.data.chmod(0o711)
+        _once(plan.first())
+    kept = kept_secrets(plan.data)
+    engines = engines_of(plan, lambda line: print(f"microblog: {line}", file=sys.stderr))
+    for engine in engines:
+        stack.callback(engine.stop)
+        engine.start()
+    if new:
+        _once(plan.preparation(kept, admin_url(engines)))
+
+
+def _once(process: Process) -> None:
+    """Do what a process of the plan does that ends by itself."""
+    module, _, function = process.target.partition(":")
+    command = [sys.executable, "-c", f"from {module} import {function}; {function}()"]
+    if subprocess.run(command, env={**os.environ, **process.environment}, check=False).returncode != 0:
+        raise PlanError(f"the stack has no {process.name}")
 
 
 def _status(data: Path) -> int:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from common.databases import DATABASES
 from engines.postgres import database_url
 
 SERVICES: Final = ("auth", "posts", "social", "search", "notify", "translate")
-WITH_DATABASE: Final = ("auth", "posts", "social", "notify", "translate")
 
 _PREFIXES: Final = ("MICROBLOG_", "GATEWAY_", *(f"{name.upper()}_" for name in SERVICES))
 
@@ -112,7 +112,7 @@ class Plan:
     @property
     def own_databases(self) -> list[str]:
         """Services whose database lies in the embedded PostgreSQL."""
-        return [name for name in WITH_DATABASE if f"{name.upper()}_DATABASE_URL" not in self.given]
+        return [name for name in DATABASES if f"{name.upper()}_DATABASE_URL" not in self.given]
 
     @property
     def kafka_servers(self) -> str:
@@ -149,7 +149,7 @@ class Plan:
         order = {
             "admin_url": admin_url,
             "own": {name: kept["databases"][name] for name in self.own_databases},
-            "databases": {name: self.database_url(name, kept) for name in WITH_DATABASE},
+            "databases": {name: self.database_url(name, kept) for name in DATABASES},
             "kafka_servers": self.kafka_servers,
             "replication": int(replication),
         }
@@ -173,7 +173,7 @@ class Plan:
         return settings | {key: value for key, value in self.given.items() if key.startswith(("MICROBLOG_", prefix))}
 
     def _defaults(self, name: str, kept: Mapping[str, Any]) -> dict[str, str]:
-        url = {f"{name.upper()}_DATABASE_URL": self.database_url(name, kept)} if name in WITH_DATABASE else {}
+        url = {f"{name.upper()}_DATABASE_URL": self.database_url(name, kept)} if name in DATABASES else {}
         own: dict[str, dict[str, str]] = {
             "auth": {"AUTH_SECRET": kept["auth_secret"], "AUTH_SIGN_UPS_PER_HALF_HOUR": "100"},
             "posts": {"POSTS_MEDIA_URL": f"file://{self.data / 'media' / 'posts'}"},

@@ -103,8 +103,7 @@ class Supervisor:
         await self._zygote_ready.wait()
         await self._once(plan.first(), "passwords and keys can't be made")
         kept = kept_secrets(plan.data)
-        admin_url = next((e.admin_url for e in self._engines if isinstance(e, Postgres)), None)
-        await self._once(plan.preparation(kept, admin_url), "databases and topics can't be prepared")
+        await self._once(plan.preparation(kept, admin_url(self._engines)), "databases and topics can't be prepared")
         self._say("starting the services")
         for process in plan.processes(kept):
             self._children[process.name] = _Child(process)
@@ -119,15 +118,7 @@ class Supervisor:
             raise PlanError(f"{are.format(numbers)} taken: stop what listens there, or choose another with make run PORT=…")
 
     async def _start_engines(self) -> None:
-        plan = self._plan
-        engines: list[Engine] = []
-        if plan.own_databases:
-            engines.append(Postgres(plan.data / "postgresql", plan.ports.postgres))
-        if plan.own_kafka:
-            jars = await asyncio.to_thread(resolve_jars, self._say)
-            engines.append(Kafka(plan.data / "kafka", plan.ports.kafka, plan.ports.kafka_controller, jars))
-        if plan.own_search:
-            engines.append(Noida(plan.data / "search", plan.ports.search_engine))
+        engines = await asyncio.to_thread(engines_of, self._plan, self._say)
         # Engines are started from this thread: Linux ends a child with the thread that made it.
         for engine in engines:
             self._engines.append(engine)
@@ -276,6 +267,23 @@ class Supervisor:
         temporary = self.status_file.with_suffix(".new")
         temporary.write_text(json.dumps(rows))
         temporary.rename(self.status_file)
+
+
+def engines_of(plan: Plan, say: Say) -> list[Engine]:
+    """The engines that have no address of their own, none of them started. Raises `EngineError`."""
+    engines: list[Engine] = []
+    if plan.own_databases:
+        engines.append(Postgres(plan.data / "postgresql", plan.ports.postgres))
+    if plan.own_kafka:
+        engines.append(Kafka(plan.data / "kafka", plan.ports.kafka, plan.ports.kafka_controller, resolve_jars(say)))
+    if plan.own_search:
+        engines.append(Noida(plan.data / "search", plan.ports.search_engine))
+    return engines
+
+
+def admin_url(engines: list[Engine]) -> str | None:
+    """Where the superuser of the embedded PostgreSQL logs in, if there is one."""
+    return next((engine.admin_url for engine in engines if isinstance(engine, Postgres)), None)
 
 
 def _own_group() -> None:

@@ -2,12 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import auth.cli
 import notify.cli
+import psycopg
 import typer
 from aiokafka.errors import KafkaError
 from common import outbox
@@ -16,6 +20,10 @@ from common.errors import DomainError
 from tqdm import tqdm
 
 from microblog_operator import services, topics
+from microblog_operator.backups import making, restoring
+from microblog_operator.backups import manifest as manifests
+from microblog_operator.backups.manifest import Manifest
+from microblog_operator.backups.tools import Bytes
 from microblog_operator.settings import REBUILT, WITH_OUTBOX, MissingSetting, Settings, settings
 from microblog_operator.topics import DeadLetter
 
@@ -67,23 +75,7 @@ def republish(
     """Tell every state again, for a broker that lost its data; whoever knows it already changes nothing."""
     chosen = _chosen(service, WITH_OUTBOX)
 
-    async def work(s: Settings) -> dict[str, tuple[int, int]]:
-        told = {}
-        for name in chosen:
-            database, states, triggers = s.database(name), 0, 0
-            await database.open()
-            with tqdm(desc=name, unit=" states") as bar:
-                async for count in services.republish(s, name, database):
-                    bar.update(count)
-                    states += count
-            if journal:
-                async with database.transaction() as session:
-                    triggers = await outbox.publish_journal_again(session)
-            await database.close()
-            told[name] = states, triggers
-        return told
-
-    for name, (states, triggers) in _run(work).items():
+    for name, (states, triggers) in _told_again(chosen, journal=journal).items():
         typer.echo(f"{name}: {states} states and {triggers} triggers are in the outbox again")
 
 
@@ -114,6 +106,43 @@ def rebuild(
         what = "documents" if name == "search" else "rows differed"
         for table, count in tables.items():
             typer.echo(f"{name:12}{table:20}{count:>10} {what}")
+
+
+@cli.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="new or empty; it will hold what people wrote in private, too")],
+    media: Annotated[bool, typer.Option(help="copy the pictures, too")] = True,
+) -> None:
+    """Write every database and all pictures into a folder, beside live traffic."""
+    os.umask(0o077)
+    manifest = _run(lambda s: making.back_up(s, folder, _bar, media=media))
+    typer.echo(f"{folder}: {manifest.bytes / 1e6:.1f} MB, {sum(manifest.media.values())} pictures")
+    typer.echo(f"No backup holds secrets. Keep these elsewhere: {', '.join(manifest.left_out)}")
+
+
+@cli.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="a backup")],
+    force: Annotated[bool, typer.Option(help="even when there is something: it is deleted")] = False,
+    yes: Sure = False,
+) -> None:
+    """Fill the databases and the stores of pictures of a stack from a backup, while its engines run and its services don't."""
+
+    async def look(s: Settings) -> tuple[Manifest, list[str]]:
+        read = manifests.read(folder)
+        manifests.verify(folder, read, _bar)
+        return read, await restoring.in_the_way(s, read)
+
+    manifest, in_the_way = _run(look)
+    if in_the_way and not force:
+        typer.echo(f"this stack isn't empty ({', '.join(in_the_way)}): --force deletes all that it holds", err=True)
+        raise typer.Exit(1)
+    if in_the_way and not yes:
+        typer.confirm(f"{', '.join(in_the_way)}: all of it will be deleted. Go on?", abort=True)
+    _run(lambda s: restoring.give_back(s, folder, manifest, _bar))
+    for name, (states, triggers) in _told_again(WITH_OUTBOX, journal=True).items():
+        typer.echo(f"{name}: {states} states and {triggers} triggers are in the outbox again")
+    typer.echo("Start the services. When microblog outbox status shows nothing waiting: microblog rebuild all")
 
 
 @dlq.command("list")
@@ -189,6 +218,23 @@ def drop(
     typer.echo(f"{len(letters)} deleted")
 
 
+def _told_again(chosen: tuple[str, ...], *, journal: bool) -> dict[str, tuple[int, int]]:
+    async def work(s: Settings) -> dict[str, tuple[int, int]]:
+        told = {}
+        for name in chosen:
+            with tqdm(desc=name, unit=" states") as bar:
+                told[name] = await services.tell_again(s, name, bar.update, journal=journal)
+        return told
+
+    return _run(work)
+
+
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Bytes]:
+    with tqdm(desc=what, total=total, unit="B", unit_scale=True) as bar:
+        yield bar.update
+
+
 def _letters(topic: str) -> list[DeadLetter]:
     _origin(topic)
     return _run(lambda s: topics.dead_letters(s.kafka_servers, topic))
@@ -222,5 +268,9 @@ def _run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         problem = f"Kafka can't be reached: {type(error).__name__}"
     except AWAY as error:
         problem = f"a database can't be reached: {type(error).__name__}"
+    except psycopg.Error as error:
+        problem = f"a database refuses: {error}"
+    except OSError as error:
+        problem = f"{error.filename or 'files'}: {error.strerror or error}"
     typer.echo(problem, err=True)
     raise typer.Exit(1)

@@ -1,6 +1,6 @@
 """What each service can do for its operator: tell its states again, fill its read models anew, digest a dead letter."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import auth.republishing
@@ -16,6 +16,7 @@ import social.republishing
 import social.worker
 import translate.rebuilding
 import translate.worker
+from common import outbox
 from common.db import Database
 from common.kafka import Consumers
 from common.replaying import Progress
@@ -36,6 +37,19 @@ def republish(settings: Settings, service: str, database: Database) -> AsyncIter
             return posts.republishing.republish(database, settings.public_url)
         case _:
             return social.republishing.republish(database)
+
+
+async def tell_again(settings: Settings, service: str, told: Callable[[int], object], *, journal: bool) -> tuple[int, int]:
+    """Put a service's states into its outbox again, and the triggers that are kept if wanted; how many of each."""
+    async with _database(settings, service) as database:
+        states = triggers = 0
+        async for count in republish(settings, service, database):
+            told(count)
+            states += count
+        if journal:
+            async with database.transaction() as session:
+                triggers = await outbox.publish_journal_again(session)
+        return states, triggers
 
 
 async def rebuild(settings: Settings, service: str, progress: Progress, *, force: bool) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """How far each service is behind, and what lies in the dead-letter topics."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
-from common.topics import dead_letter_topic, declared
+from common.topics import dead_letter_topic, declared, ensure_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,33 @@ async def dead_letter_counts(servers: str) -> dict[str, int]:
         for part in partitions:
             counts[part.topic] += ends[part] - begins[part]
     return {name: counts[name] for name in sorted(counts) if counts[name]}
+
+
+async def record_count(servers: str) -> int:
+    """How many records lie in all topics; none in those that don't exist."""
+    existing = await _existing(servers)
+    if not existing:
+        return 0
+    async with _reader(servers, *existing) as reader:
+        partitions = reader.assignment()
+        begins, ends = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
+        return sum(ends[part] - begins[part] for part in partitions)
+
+
+async def empty(servers: str, replication: int) -> None:
+    """Make all topics anew, so that nobody has read any of them. Raises `TimeoutError`."""
+    async with _admin(servers) as admin:
+        await admin.delete_topics(await _existing(servers))
+    async with asyncio.timeout(60):
+        while await _existing(servers):  # noqa: ASYNC110 - the broker answers before they are gone, and tells nobody
+            await asyncio.sleep(0.2)
+    await asyncio.to_thread(ensure_topics, servers, replication)
+
+
+async def _existing(servers: str) -> list[str]:
+    async with _admin(servers) as admin:
+        known = set(await admin.list_topics())
+    return [topic.name for topic in declared() if topic.name in known]
 
 
 async def dead_letters(servers: str, topic: str) -> list[DeadLetter]:

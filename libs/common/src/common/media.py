@@ -1,6 +1,7 @@
 """Files of a service in an object store: a local folder, S3, GCS or Azure, by address."""
 
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,11 @@ class MediaStore:
         except (NotFoundError, FileNotFoundError) as error:
             raise NotFound from error
         return bytes(await result.bytes_async())
+
+    async def names(self) -> AsyncIterator[list[str]]:
+        """What is kept of ours, some dozens at a time, in no order."""
+        async for found in obstore.list(self._store, chunk_size=50):
+            yield [entry["path"] for entry in found if _NAME.fullmatch(entry["path"])]
 
     async def delete(self, *names: str) -> None:
         """Forget files; names that are gone already don't matter."""

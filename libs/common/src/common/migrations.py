@@ -10,6 +10,7 @@ from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool, text
 
 from common.postgres import address
@@ -28,6 +29,13 @@ def migrate(url: str, scripts: Path, revision: str = "head") -> None:
 def migrations_of(service: str) -> Path:
     """Where a service's migrations lie, installed or from source."""
     return Path(str(files(service))) / "migrations"
+
+
+def known(service: str, revision: str) -> bool:
+    """Whether the migrations that are here lead to, or on from, a database of this revision."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_of(service)))
+    return revision in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
 
 
 def run() -> None:

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import importlib
 import logging
+import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, cast
@@ -32,7 +33,7 @@ LONGEST_END: Final = DRAIN + FINISH + CLOSE
 
 
 def serve(create: Callable[[], ASGIApp], host: str, port: int) -> None:
-    """Serve what `create` makes until SIGTERM or SIGINT."""
+    """Serve what `create` makes until SIGTERM or SIGINT; at the host `::` over IPv4, too, as far as the system lets one socket have both."""
     keep_ready()
     config = uvicorn.Config(
         create,
@@ -50,7 +51,7 @@ def serve(create: Callable[[], ASGIApp], host: str, port: int) -> None:
         timeout_graceful_shutdown=FINISH,
         timeout_keep_alive=75,
     )
-    Draining(config).run()
+    Draining(config).run([config.bind_socket()] if ":" in host else None)  # by itself an event loop keeps IPv4 out
 
 
 class WholeAnswers(HttpToolsProtocol):
@@ -92,12 +93,12 @@ class _Gathering:
 class Draining(uvicorn.Server):
     """Lets callers leave before it closes connections. It ends at once when nobody is connected."""
 
-    async def shutdown(self, sockets: Sequence[object] | None = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
         deadline = time.monotonic() + DRAIN
         while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - uvicorn tells nobody when a connection ends
             await asyncio.sleep(0.05)
-        await close(super().shutdown())
+        await close(super().shutdown(sockets))
 
 
 async def close(shutdown: Coroutine[Any, Any, None]) -> None:
