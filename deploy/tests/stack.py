@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
-from microblog_local.supervisor import LONGEST_STOP
 from PIL import Image
 
 HOOK_SECRET = "secret-of-webhooks"
@@ -218,6 +217,8 @@ class Stack:
 
     def stop(self) -> int:
         """End it as Ctrl-C does; nothing of it may be left."""
+        from microblog_local.supervisor import LONGEST_STOP  # whoever is only attached to a stack hasn't got it
+
         processes = descendants(self.process.pid)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
