@@ -16,7 +16,7 @@ def settings_page(kinds: Iterable[tuple[str, type[BaseSettings]]]) -> str:
     """`docs/settings.md`: every setting of every process."""
     parts = [
         "# Settings\n\nEvery process reads its settings from environment variables when it starts, and refuses to start with the name of the one that is\n"
-        "wrong. Secrets have no defaults. Under `make run` the runner makes all of them; `make run ENV=file` adds or replaces some, one\n"
+        "wrong. Secrets have no defaults; an empty variable is as good as none. Under `make run` the runner makes all of them; `make run ENV=file` adds or replaces some, one\n"
         "`NAME=value` a line. This page is written by `make contracts`.\n",
         _table("Every process", SharedSettings),
     ]

@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     signing_key: SecretStr = Field(description="private JWK (Ed25519) that signs identities; replicas share it")
     cookie_secret: SecretStr = Field(min_length=32, description="signs the pages' anti-forgery tokens")

@@ -52,6 +52,14 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert message.startswith(f"setting {name}: ")
 
 
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MICROBLOG_OTLP_ENDPOINT", "")
+    assert load(SharedSettings).otlp_endpoint is None
+    monkeypatch.setenv("MICROBLOG_IDENTITY_KEYS", "")
+    (message,) = refused(capsys, SharedSettings)
+    assert message == "setting MICROBLOG_IDENTITY_KEYS: Field required"
+
+
 def test_every_wrong_variable_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("POSTS_POOL_SIZE", "canary")
     monkeypatch.delenv("POSTS_DATABASE_URL")

@@ -17,7 +17,7 @@ S = TypeVar("S", bound=BaseSettings)
 class SharedSettings(BaseSettings):
     """What every process of the stack is told the same way."""
 
-    model_config = SettingsConfigDict(env_prefix="MICROBLOG_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MICROBLOG_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     public_url: str = Field(
         default="http://localhost:8000", pattern=r"^https?://[^/]+$", description="scheme and host that users see, without a slash"

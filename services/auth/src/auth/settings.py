@@ -6,7 +6,7 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(DatabaseSettings):
-    model_config = SettingsConfigDict(env_prefix="AUTH_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="AUTH_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     secret: SecretStr = Field(min_length=32, description="makes one-time links; changing it ends those under way")
     confirm_email: bool = Field(default=True, description="whether a new account waits until its address is confirmed")

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(DatabaseSettings):
-    model_config = SettingsConfigDict(env_prefix="NOTIFY_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="NOTIFY_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     auth_url: str = Field(description="where auth answers: addresses and links are asked there at the moment of sending")
     signing_key: SecretStr = Field(description="private JWK with which this service speaks for itself")

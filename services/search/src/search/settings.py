@@ -5,7 +5,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="SEARCH_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SEARCH_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     elasticsearch_url: str = Field(description="http(s)://host:port of Elasticsearch")
     elasticsearch_api_key: SecretStr | None = Field(default=None, description="for a server that asks for one")

@@ -6,7 +6,7 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(DatabaseSettings):
-    model_config = SettingsConfigDict(env_prefix="SOCIAL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SOCIAL_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     media_url: str = Field(description="where avatars and headers are kept: file:///folder, s3://bucket, gs://bucket, az://container")
     featured_accounts: str = Field(default="", description="names of accounts that everybody is recommended to follow, with commas between")

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(DatabaseSettings):
-    model_config = SettingsConfigDict(env_prefix="TRANSLATE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TRANSLATE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     provider: Literal["none", "microsoft"] = Field(default="none", description="none, or microsoft (Translator v3)")
     microsoft_key: SecretStr | None = Field(
