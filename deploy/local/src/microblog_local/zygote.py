@@ -34,6 +34,7 @@ _MODULES: Final = [
     *(f"{name}.{part}" for name in SERVICES for part in ("main", "worker")),
 ]
 
+_ENDS: Final = (signal.SIGINT, signal.SIGTERM)
 _UNUSED: Final = ["pygments", "rich", "trio"]
 """What httpx and others import where a developer's tools have brought it, and nothing here uses."""
 
@@ -53,7 +54,7 @@ def main() -> None:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    for ignored in (signal.SIGINT, signal.SIGTERM):
+    for ignored in _ENDS:
         signal.signal(ignored, signal.SIG_IGN)  # the parent decides when children go
     _tell({"ready": True})
     with selectors.DefaultSelector() as selector:
@@ -77,6 +78,8 @@ def main() -> None:
 
 
 def _fork(order: dict[str, Any]) -> int:
+    """Fork what was ordered. Until it has its own say in how it ends, signals wait: as here they would be ignored, and it would be killed in the end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     pid = os.fork()
     if pid == 0:
         try:
@@ -87,6 +90,7 @@ def _fork(order: dict[str, Any]) -> int:
             sys.stderr.flush()
             os._exit(error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1)
         os._exit(0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     _tell({"started": order["start"], "pid": pid})
     return pid
 
@@ -94,8 +98,9 @@ def _fork(order: dict[str, Any]) -> int:
 def _become(order: dict[str, Any]) -> None:
     """Turn this fork into the process that was ordered."""
     signal.set_wakeup_fd(-1)
-    for name in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+    for name in (signal.SIGCHLD, *_ENDS):
         signal.signal(name, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone, which stops us in order
     die_with_parent()()
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
