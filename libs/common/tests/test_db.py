@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import closing
+from time import monotonic
 
 import psycopg
 import pytest
 from common import db
 from common.db import AWAY, Database, is_away
 from common.testing.plugin import free_port
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import UniqueViolation
-from sqlalchemy import event, text
+from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 pytestmark = pytest.mark.anyio
@@ -127,6 +130,72 @@ async def test_reading_recovers_after_the_server_hung_up(small: Database, eventu
     await eventually(recovered)
     assert failures <= 2, "each dead connection may be met once"
     assert await small.answers() is None
+
+
+async def forward(url: str, port: int) -> asyncio.Server:
+    """Let the server of that address be reached at this port of loopback too, from now on."""
+    told = conninfo_to_dict(url)
+    host = str(told["host"])
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            while received := await reader.read(65536):
+                writer.write(received)
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = (
+            asyncio.open_unix_connection(f"{host}/.s.PGSQL.{told['port']}")
+            if host.startswith("/")
+            else asyncio.open_connection(host, int(told["port"] or 5432))
+        )
+        theirs, ours = await there
+        await asyncio.gather(copy(reader, ours), copy(theirs, writer))
+
+    return await asyncio.start_server(meet, "127.0.0.1", port)
+
+
+async def test_reading_goes_on_soon_after_a_server_that_was_away_for_long(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr(db, "_RECONNECT_SECONDS", 0.3)
+    port = free_port()
+    opened = Database(make_url(database_url).set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False), 2)
+    opened._pool.timeout = 0.3
+    await opened.open()
+
+    async def answers() -> bool:
+        return await opened.answers() is None
+
+    try:
+        absent_until = monotonic() + 3.5  # tries after 1, 2, 4, … seconds would be made after 3 and 7 s
+        while monotonic() < absent_until:
+            assert not await answers()
+        async with await forward(database_url, port):
+            back = monotonic()
+            await eventually(answers)
+            assert monotonic() - back < 2
+            await opened.close()
+    finally:
+        await opened.close()
+
+
+async def test_connections_for_reading_are_closed_when_nobody_reads(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr(db, "_REST_SECONDS", 0.2)
+    opened = Database(database_url, 4)
+    await opened.open()
+
+    def idle() -> int:
+        return int(opened._pool.get_stats()["pool_size"])
+
+    try:
+        await asyncio.gather(*(count(opened) for _ in range(4)))
+        assert idle() > 0
+        await eventually(lambda: idle() == 0)
+        assert await count(opened) == 0
+    finally:
+        await opened.close()
 
 
 async def test_a_server_that_is_away_is_told_without_its_password() -> None:

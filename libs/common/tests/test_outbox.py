@@ -74,3 +74,27 @@ async def test_waking_works_again_after_the_server_hung_up(database: Database, e
         )
         await asyncio.sleep(0)
         await eventually(heard)
+
+
+async def test_who_has_had_nothing_to_tell_for_long_hangs_up_and_calls_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Awaitable[None]]
+) -> None:
+    monkeypatch.setattr(outbox, "_REST_SECONDS", 0.2)
+    async with await psycopg.AsyncConnection.connect(database.url, autocommit=True) as listener:
+        await listener.execute("LISTEN outbox")
+
+        async def calling() -> int:
+            found = await listener.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE query = 'NOTIFY outbox' AND datname = current_database()"
+            )
+            row = await found.fetchone()
+            return int(row[0]) if row else -1
+
+        async def silent() -> bool:
+            return await calling() == 0
+
+        for _ in range(2):
+            database.waker.wake()
+            assert [note async for note in listener.notifies(timeout=5, stop_after=1)]
+            assert await calling() == 1
+            await eventually(silent)

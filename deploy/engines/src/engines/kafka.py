@@ -16,7 +16,7 @@ _JVM: Final = [
     *("-XX:+UseSerialGC", "-Xms16m", "-Xmx160m", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25"),
     *("-Xmn12m", "-XX:SurvivorRatio=2"),  # room in which what is under way can end, rather than grow old as garbage
     *("-XX:+UseCompactObjectHeaders", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=32m", "-Xss256k"),
-    *("-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"),
+    *("-XX:TrimNativeHeapInterval=60000", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"),
 ]
 _API_VERSIONS: Final = struct.pack(">hhih", 18, 0, 1, 4) + b"ping"
 

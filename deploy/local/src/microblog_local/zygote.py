@@ -4,7 +4,6 @@ Speaks JSON lines with its parent: `{"start": name, …}` on standard input; `{"
 `{"ended": name, "pid": n, "status": n}` on standard output. It never starts a thread, so that forking stays safe, and dies with its parent.
 """
 
-import gc
 import importlib
 import json
 import os
@@ -15,40 +14,15 @@ from typing import Any, Final
 
 import setproctitle
 from engines.process import die_with_parent
-from sqlalchemy.orm import configure_mappers
 
-from microblog_local.plan import SERVICES
-
-_MODULES: Final = [
-    "common.serving",
-    "uvicorn.loops.uvloop",
-    "uvicorn.protocols.http.httptools_impl",
-    "uvicorn.lifespan.on",
-    "uvloop",
-    "psycopg",
-    "psycopg_pool",
-    "sqlalchemy.dialects.postgresql.psycopg",
-    "aiokafka",
-    "httpcore",
-    "gateway.serving",
-    *(f"{name}.{part}" for name in SERVICES for part in ("main", "worker")),
-]
+from microblog_local.preloading import preload
 
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM)
-_UNUSED: Final = ["pygments", "rich", "trio"]
-"""What httpx and others import where a developer's tools have brought it, and nothing here uses."""
 
 
 def main() -> None:
     die_with_parent()()
-    for name in _UNUSED:
-        sys.modules[name] = None  # type: ignore[assignment]  # the import system's way to say that there is none
-    for module in _MODULES:
-        importlib.import_module(module)
-    configure_mappers()  # once for all, instead of in each child with its first query
-    setproctitle.getproctitle()  # finds where the title is now: a child has another environment, beside which it lay
-    gc.collect()
-    gc.freeze()
+    preload()
     names: dict[int, str] = {}
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)

@@ -79,15 +79,20 @@ def set_up(process: str, level: str = "INFO") -> None:
     handler.setFormatter(JsonFormatter(process))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    _let_through(root, level)
     for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
     handler.addFilter(_quiet_kafka())
-    logging.getLogger("httpx").setLevel("WARNING")  # it logs whole addresses, which may hold one-time links
-    logging.getLogger("elastic_transport").setLevel("WARNING")
-    logging.getLogger("alembic").setLevel("WARNING")
+    for name in ("httpx", "elastic_transport", "alembic"):  # the first logs whole addresses, which may hold one-time links
+        _let_through(logging.getLogger(name), "WARNING")
+
+
+def _let_through(logger: logging.Logger, level: str) -> None:
+    """Set a level where it is another: setting it makes every logger of the process forget what it knew, in memory that forks share."""
+    if logging.getLevelName(logger.level) != level:
+        logger.setLevel(level)
 
 
 def _quiet_kafka() -> logging.Filter:

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 CHANNEL: Final = "outbox"
 _BETWEEN_SECONDS: Final = 0.02
 """As long as the relay waits for more by itself."""
+_REST_SECONDS: Final = 60.0
 
 TABLE: Final = Table(
     "outbox",
@@ -145,18 +146,21 @@ class Waker:
                 await self._task
 
     async def _run(self) -> None:
-        connection: AsyncConnection[Any] | None = None
         while True:
             await self._event.wait()
-            self._event.clear()
             try:
-                if connection is None or connection.closed:
-                    connection = await AsyncConnection.connect(self._url, autocommit=True)
-                await connection.execute(self._statement)
-                await asyncio.sleep(_BETWEEN_SECONDS)
+                await self._tell_over_one_connection()
             except Exception as error:
                 log.warning("the relay could not be woken, it polls", extra={"reason": type(error).__name__})
-                if connection is not None:
-                    await connection.close()
-                connection = None
                 await asyncio.sleep(1)
+
+    async def _tell_over_one_connection(self) -> None:
+        """Until there was nothing to tell for some time: it holds some megabytes on the server's side."""
+        async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
+            with suppress(TimeoutError):
+                while True:
+                    async with asyncio.timeout(_REST_SECONDS):
+                        await self._event.wait()
+                    self._event.clear()
+                    await connection.execute(self._statement)
+                    await asyncio.sleep(_BETWEEN_SECONDS)
