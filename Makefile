@@ -93,7 +93,7 @@ bench: .venv/ready ## measure a stack of its own with production settings
 bench-pages: .venv/ready ## weigh the pages and see how soon they stand on an emulated phone (Debian's chromium)
 	@$(PY) deploy/benchmarks/pages.py
 
-bench-large: .venv/ready ## measure a community of 100,000 accounts and a million posts
+bench-large: .venv/ready ## reading with 1,000 and with 100,000 accounts and a million posts, and a post to all of these
 	@$(PY) deploy/benchmarks/large.py
 
 chaos: .venv/ready ## break everything while people write, and count what was lost (SEED=, ONLY=F1,F5; QUICK=20: the quick form, so many times)

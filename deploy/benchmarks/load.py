@@ -21,6 +21,11 @@ class Measured:
         """Answers a second."""
         return len(self.times) / self.seconds if self.seconds else 0.0
 
+    def add(self, other: "Measured") -> None:
+        """Take another measurement of the same scenario into this one."""
+        self.times += other.times
+        self.seconds += other.seconds
+
     def percentile(self, share: float) -> float:
         """Milliseconds within which this share of the answers came."""
         ordered = sorted(self.times)
@@ -43,8 +48,8 @@ async def closed(send: Send, connections: int, seconds: float) -> Measured:
     return measured
 
 
-async def at_rate(send: Send, rate: float, seconds: float) -> Measured:
-    """At a fixed rate, however slow the answers are: a stalled stack can't hide behind a waiting client."""
+async def at_rate(send: Send, rate: float, seconds: float, enough: Callable[[], bool] = lambda: False) -> Measured:
+    """At a fixed rate, however slow the answers are: a stalled stack can't hide behind a waiting client. Begins no more once it is `enough`."""
     measured, started = Measured(), time.perf_counter()
 
     async def one(number: int, due: float) -> None:
@@ -55,6 +60,8 @@ async def at_rate(send: Send, rate: float, seconds: float) -> Measured:
         for number in range(int(rate * seconds)):
             due = started + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            if enough():
+                break
             tasks.create_task(one(number, max(due, time.perf_counter())))
     measured.seconds = time.perf_counter() - started
     return measured

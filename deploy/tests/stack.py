@@ -233,10 +233,10 @@ class Stack:
         return {file.stem: "\n".join(file.read_text("utf-8", "replace").splitlines()[-lines:]) for file in files if file.exists()}
 
 
-def start(data: Path, settings: dict[str, str], patience: float = 90.0, port: int | None = None) -> Stack:
+def start(data: Path, settings: dict[str, str], patience: float = 90.0, port: int | None = None, python: str = sys.executable) -> Stack:
     """Start a stack and wait until everything serves; elsewhere, where somebody else took one of its ports after they were looked at."""
     for _ in range(3):
-        stack = _launch(data, settings, port or free_block())
+        stack = _launch(data, settings, port or free_block(), python)
         try:
             wait_for(lambda stack=stack: _ready(stack), "the stack to be ready", patience)  # type: ignore[misc]
         except PortTaken:
@@ -254,10 +254,10 @@ class PortTaken(AssertionError):
     """The stack ended since a port was not free any more."""
 
 
-def _launch(data: Path, settings: dict[str, str], port: int) -> Stack:
+def _launch(data: Path, settings: dict[str, str], port: int, python: str) -> Stack:
     env = data.parent / f"{data.name}.env"
     env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    command = [sys.executable, "-m", "microblog_local", "run", "--no-demo", "--port", str(port), "--data", str(data), "--env", str(env)]
+    command = [python, "-m", "microblog_local", "run", "--no-demo", "--port", str(port), "--data", str(data), "--env", str(env)]
     with (data.parent / f"{data.name}.out").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ})
     return Stack(port, data, process, settings.get("NOTIFY_POSTMARK_URL"))
