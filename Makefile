@@ -14,7 +14,7 @@ STACK = --port $(PORT) --data "$(DATA)"
 IMAGES := $(wildcard services/*) gateway deploy/operator
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help setup run stop reset logs status operate demo test test-slow test-clients test-browser test-compose check contracts lock bench bench-pages bench-large chaos images up down
+.PHONY: help setup run stop reset logs status operate demo test test-slow test-clients test-browser test-compose check contracts lock bench bench-beside bench-pages bench-large chaos images up down
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,7 +51,7 @@ demo: .venv/ready ## load the demo community into the running stack
 test: .venv/ready ## unit, service and end-to-end tests; WORKERS= processes share them
 	@$(PY) -m pytest --numprocesses $(WORKERS)
 
-test-slow: .venv/ready ## what takes long: chaos in its quick form, events in 1,000 orders, hostile connections, toot, a browser (Debian's chromium, where it is)
+test-slow: .venv/ready ## what takes long: a broker that loses everything, overload, events in 1,000 orders, hostile connections, toot, a browser (Debian's chromium, where it is)
 	@$(PY) -m pytest -m slow --timeout 600
 	@$(PY) -m pytest --hypothesis-profile=chaos --timeout 600 services/*/tests/test_shuffles.py
 	@if [ -n "$$TEST_ELASTICSEARCH_URL" ]; then $(PY) -m pytest services/search/tests -m "slow or not slow" --timeout 600; \
@@ -89,6 +89,9 @@ lock: ## compile the locks anew: one for development, one for each image and for
 
 bench: .venv/ready ## measure a stack of its own with production settings
 	@$(PY) deploy/benchmarks/bench.py
+
+bench-beside: .venv/ready ## this program and an earlier one at once, asked in turn (FROM=<commit>, the parent otherwise)
+	@$(PY) deploy/benchmarks/beside.py $(FROM)
 
 bench-pages: .venv/ready ## weigh the pages and see how soon they stand on an emulated phone (Debian's chromium)
 	@$(PY) deploy/benchmarks/pages.py

@@ -10,7 +10,7 @@ from hypothesis import settings
 
 import gateway  # noqa: F401 - pytest names test modules after their folders, and would take `gateway/` for the package
 
-_STACKS_OF_THEIR_OWN = ("deploy/tests/test_kill.py", "deploy/tests/test_runner.py")
+_STACKS_OF_THEIR_OWN = ("deploy/tests/test_chaos.py", "deploy/tests/test_kill.py", "deploy/tests/test_runner.py")
 
 settings.register_profile("quick", max_examples=25, derandomize=True)
 settings.register_profile("chaos", max_examples=1000)

@@ -20,8 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-import aiohttp
 import psycopg
+from clients import People
 from common.db import Database
 from crowd import Crowd, Loader, Size
 from load import Measured, at_rate, closed
@@ -50,52 +50,42 @@ class Community:
     """One running stack, and the load on it."""
 
     def __init__(self, port: int, data: Path, size: Size, seconds: float) -> None:
-        self._url = f"http://127.0.0.1:{port}"
+        self._people = People(f"http://127.0.0.1:{port}", data)
         self._public_url = f"http://localhost:{port}"
         self._seconds = seconds
         self._size = size
         self._usage = Usage(data)
         kept = json.loads((data / "secrets.json").read_text())
         self._database = f"postgresql://social:{kept['databases']['social']}@127.0.0.1:{port + 20}/social"
-        self._tokens: dict[str, str] = json.loads((data / "demo-state.json").read_text())
-        self._star, self._reader, *others = self._tokens
+        self._star, self._reader, *others = self._people.names
         self._posters = others[:_POSTERS]
-        self._session: aiohttp.ClientSession
         self._subjects: Subjects
 
     @asynccontextmanager
     async def asked(self) -> AsyncIterator["Community"]:
         """With connections, within one event loop."""
-        connections = aiohttp.TCPConnector(limit=64, keepalive_timeout=2)
-        async with aiohttp.ClientSession(self._url, connector=connections, headers={"Accept-Encoding": "identity"}) as self._session:
+        async with self._people.connected(keepalive_timeout=2):
             yield self
 
     async def fill(self) -> None:
         """Put the crowd in, all of it following the star; the reader follows fifty of those whom many follow, and lists others."""
         star, reader = await self._id(self._star), await self._id(self._reader)
-        await self._json("POST", f"/api/v1/accounts/{star}/follow", self._reader)
+        await self._people.json("POST", f"/api/v1/accounts/{star}/follow", self._reader)
         crowd = await asyncio.to_thread(self._load, star, reader)
         known = crowd.people[: max(len(crowd.people) // 20, _FOLLOWED)]
         for account_id in random.Random(2).sample(known, _FOLLOWED):  # noqa: S311 - the same people every time
-            await self._json("POST", f"/api/v1/accounts/{account_id}/follow", self._reader)
-        a_list = int((await self._json("POST", "/api/v1/lists", self._reader, {"title": "five hundred"}))["id"])
+            await self._people.json("POST", f"/api/v1/accounts/{account_id}/follow", self._reader)
+        a_list = int((await self._people.json("POST", "/api/v1/lists", self._reader, {"title": "five hundred"}))["id"])
         listed = {"account_ids": [str(account_id) for account_id in crowd.people[:1000:2]]}
-        await self._json("POST", f"/api/v1/lists/{a_list}/accounts", self._reader, listed)
+        await self._people.json("POST", f"/api/v1/lists/{a_list}/accounts", self._reader, listed)
         post, tags = crowd.posts[-min(5_000, len(crowd.posts) // 2)], ("garden", "books", "trains")
         self._subjects = Subjects(reader, crowd.people[10], post, tags, a_list, list(crowd.people[:60]))
 
     async def page(self, name: str) -> float:
         """CPU in ms of a home feed page over gateway, social and PostgreSQL."""
-        path, sizes = "/api/v1/timelines/home?limit=20", list[int]()
-
-        async def send(_: int) -> None:
-            async with self._session.get(path, headers=self._as(self._reader)) as answer:
-                body = await answer.read()
-                if answer.status != 200:
-                    raise AssertionError(f"{answer.status} {body[:200]!r}")
-                sizes.append(len(body))
-
-        if len(await self._json("GET", path, self._reader)) != 20:
+        path = "/api/v1/timelines/home?limit=20"
+        send = self._people.reading(path, self._reader)
+        if len(await self._people.json("GET", path, self._reader)) != 20:
             raise AssertionError("the feed has less than a page")
         await closed(send, 4, 2.0)
         before = self._usage.cpu_ms()
@@ -103,7 +93,7 @@ class Community:
         spent = self._usage.cpu_ms() - before
         cpu = sum(spent[part] for part in _READS) / len(measured.times)
         print(f"{name}: {measured.rate:.0f} req/s, p50 {measured.percentile(0.5):.1f} ms, p99 {measured.percentile(0.99):.1f} ms, "
-              f"{sizes[-1] / 1024:.1f} kB, {cpu:.2f} ms CPU over {', '.join(_READS)}", flush=True)  # fmt: skip
+              f"{cpu:.2f} ms CPU over {', '.join(_READS)}", flush=True)  # fmt: skip
         return cpu
 
     @asynccontextmanager
@@ -147,10 +137,12 @@ class Community:
             connection.execute(pulled, (await self._id(self._star),))
             await asyncio.sleep(11)  # by then every process knows that there is somebody to merge in
             began = time.perf_counter()
-            post = await self._json("POST", "/api/v1/statuses", self._star, {"status": f"to all of you again {secrets.token_hex(4)}"})
+            post = await self._people.json(
+                "POST", "/api/v1/statuses", self._star, {"status": f"to all of you again {secrets.token_hex(4)}"}
+            )
             answered = time.perf_counter() - began
             while True:
-                if (await self._json("GET", "/api/v1/timelines/home?limit=1", self._reader))[0]["id"] == post["id"]:
+                if (await self._people.json("GET", "/api/v1/timelines/home?limit=1", self._reader))[0]["id"] == post["id"]:
                     break
                 await asyncio.sleep(0.002)
             seen = time.perf_counter() - began
@@ -162,7 +154,7 @@ class Community:
     async def _spread(self, connection: psycopg.Connection, wanted: int) -> float:
         """Have the star post; seconds from the request until it is in the last feed. Looking costs little: what is left to do is one row."""
         before, began = self._usage.cpu_ms(), time.perf_counter()
-        post = await self._json("POST", "/api/v1/statuses", self._star, {"status": f"to all of you {secrets.token_hex(4)}"})
+        post = await self._people.json("POST", "/api/v1/statuses", self._star, {"status": f"to all of you {secrets.token_hex(4)}"})
         an_id, answered = int(post["id"]), time.perf_counter() - began
         done = (
             "SELECT count(*) FROM snapshots WHERE post_id = %s AND NOT EXISTS (SELECT FROM fanouts f WHERE f.post_id = snapshots.post_id)"
@@ -180,7 +172,7 @@ class Community:
 
     async def _post(self, number: int) -> None:
         said = {"status": f"what others say, {number} {secrets.token_hex(4)}"}
-        await self._json("POST", "/api/v1/statuses", self._posters[number % len(self._posters)], said)
+        await self._people.json("POST", "/api/v1/statuses", self._posters[number % len(self._posters)], said)
 
     def _load(self, star: int, reader: int) -> Crowd:
         print(f"\nloading {self._size}", flush=True)
@@ -200,17 +192,7 @@ class Community:
         return crowd
 
     async def _id(self, who: str) -> int:
-        return int((await self._json("GET", "/api/v1/accounts/verify_credentials", who))["id"])
-
-    async def _json(self, method: str, path: str, who: str, body: Any = None) -> Any:
-        async with self._session.request(method, path, headers=self._as(who), json=body) as answer:
-            told = await answer.json()
-            if answer.status != 200:
-                raise AssertionError(f"{method} {path}: {answer.status} {told}")
-            return told
-
-    def _as(self, who: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._tokens[who]}"}
+        return int((await self._people.json("GET", "/api/v1/accounts/verify_credentials", who))["id"])
 
 
 class Reads:

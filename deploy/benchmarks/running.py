@@ -14,12 +14,12 @@ from pathlib import Path
 
 
 @contextmanager
-def stack(port: int, **settings: str) -> Iterator[Path]:
-    """The data folder of a stack with the demo community; it is stopped and removed at the end."""
+def stack(port: int, python: str = sys.executable, **settings: str) -> Iterator[Path]:
+    """The data folder of a stack with the demo community, of the program that is installed for `python`; it is stopped and removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="microblog-bench-"))
     folder.chmod(0o755)
     (folder / "bench.env").write_text("".join(f"{name}={value}\n" for name, value in {"GATEWAY_RATE_LIMITS": "false", **settings}.items()))
-    command = [sys.executable, "-m", "microblog_local", "run", "--port", str(port), "--data", str(folder / "data")]
+    command = [python, "-m", "microblog_local", "run", "--port", str(port), "--data", str(folder / "data")]
     print(f"machine: {_machine()}", flush=True)
     print(f"reference: {reference():.0f} ms of CPU for ten million additions; machines that are shared are not always as fast", flush=True)
     with (folder / "out").open("wb") as output:

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "chaos"))
 from bed import Bed, bed
 from quick import ROUNDS, Fault, side_by_side
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.timeout(300)
 
 _SEED = int(os.environ.get("MICROBLOG_CHAOS_SEED", "1"))
 

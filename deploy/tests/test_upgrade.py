@@ -3,11 +3,10 @@
 `UPGRADE_FROM` names the commit before; without it that is the parent of what is checked out.
 """
 
-import io
 import os
 import secrets
 import subprocess
-import tarfile
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,25 +23,21 @@ from stack import Person, Stack, free_block, start, wait_for
 
 from conftest import FAST
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from earlier import Unknown, installed
+
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 POSTS = 40
 
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout of the program before this one, with what it asks for installed in an environment of its own."""
-    commit = os.environ.get("UPGRADE_FROM", "HEAD~1")
-    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
-    if archive.returncode:
-        pytest.skip(f"the program before this one can't be had: {archive.stderr.decode().strip()}")
-    folder = tmp_path_factory.mktemp("before")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-        files.extractall(folder, filter="data")
-    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    done = subprocess.run(["make", "setup"], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=400)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / ".venv" / "bin" / "python"
+    try:
+        return installed(os.environ.get("UPGRADE_FROM", "HEAD~1"), tmp_path_factory.mktemp("before"))
+    except Unknown as unknown:
+        pytest.skip(f"the program before this one can't be had: {unknown}")
 
 
 @contextmanager

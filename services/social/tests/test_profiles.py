@@ -125,18 +125,21 @@ async def test_people_are_found_by_the_beginning_of_a_name_the_exact_one_first_t
     assert await found("ann_") == await found("a%") == await found("") == []
 
 
-async def test_a_beginning_that_many_share_is_still_found_for_those_whom_one_follows(world: "World") -> None:
+async def test_of_a_beginning_that_many_share_whom_one_follows_comes_first_then_who_is_followed_most(world: "World") -> None:
     ada = await world.person("ada")
     await world.run("""
         INSERT INTO profiles (account_id, username, created_at, shown, account_version, head)
-        SELECT 100 + n, 'many' || to_char(n, 'FM0000'), now(), true, 1, '"id":"x"' FROM generate_series(1, 1200) n
+        SELECT 100 + n, 'many' || to_char(n, 'FM0000'), now(), true, 1, convert_to('"id":"' || 100 + n || '"', 'utf8') FROM generate_series(1, 1200) n
     """)
     await world.follow(ada, 1250)
     headers = world.headers(ada)
     answer = await world.client.get("/internal/find", params={"q": "many", "type": "accounts", "limit": 2}, headers=headers)
     assert len(answer.json()["accounts"]) == 2
-    rows = await world.rows("SELECT account_id FROM profiles WHERE username IN ('many1150', 'many1200') ORDER BY username")
-    assert (await world.show("/api/v1/accounts/relationships", ada, **{"id[]": rows[0][0]}))[0]["following"] is True
+    assert world.ids(answer.json()["accounts"])[0] == 1250
+    await world.run("INSERT INTO profile_counts (account_id, followers) VALUES (1290, 2), (1270, 3)")
+    assert world.ids(await world.show("/api/v1/accounts/search", ada, q="many", limit=3)) == [1250, 1270, 1290]
+    await world.run("INSERT INTO blocks (blocker_id, blocked_id) VALUES (1270, :ada)", ada=ada)
+    assert world.ids(await world.show("/api/v1/accounts/search", ada, q="many", limit=3)) == [1250, 1290, 101]
 
 
 async def test_the_directory_shows_who_wishes_to_be_found(world: "World") -> None:

@@ -7,11 +7,13 @@ import pytest
 from common.events import PostState, TagState
 from social.feeds import fanout
 from social.rebuilding import _fill_feeds
+from social.tags import queries
 from social.tags.commands import MOST_FOLLOWED
 
 if TYPE_CHECKING:
     from .conftest import World
 
+from .test_pages import plan
 from .test_upkeep import pulled, stored, went_away
 
 pytestmark = pytest.mark.anyio
@@ -301,3 +303,55 @@ async def test_a_feed_of_several_hashtags_hides_what_the_viewer_does_not_want_to
     await world.did("accounts/2/block", 1)
     found = world.ids(await world.show("/api/v1/timelines/tag/tea", 1, **{"any[]": "cake"}))
     assert found == [teas[names] for names in ("cake jam", "tea cake", "tea")]
+
+
+# Hashtags by their beginning
+
+
+async def beginning(world: "World", query: str, viewer: int = 0, **more: Any) -> list[str]:
+    answer = await world.client.get("/internal/find", params={"q": query, "type": "hashtags", **more}, headers=world.headers(viewer))
+    return [tag["name"] for tag in answer.json()["hashtags"]]
+
+
+async def test_hashtags_are_found_by_their_beginning_the_exact_one_first_then_what_is_used_these_days(world: "World") -> None:
+    (ada,) = await world.people("ada")
+    for name in ("tea", *["teapot"] * 6, *["teatime"] * 5, "teak", "teak", "toast"):
+        await tagged(world, ada, name)
+    assert await beginning(world, "tea") == ["tea", "teatime", "teapot", "teak"]
+    assert await beginning(world, " #TEA", limit=2, offset=1) == ["teatime", "teapot"]
+    assert await beginning(world, "te%") == await beginning(world, "te_") == await beginning(world, "#") == []
+    for _ in range(5):
+        await tagged(world, ada, "teapot")
+    assert await beginning(world, "te") == ["teapot", "teatime", "teak", "tea"]
+
+
+async def test_hashtags_that_only_messages_have_are_told_to_nobody(world: "World") -> None:
+    ada, bob = await world.people("ada", "bob")
+    gone = await tagged(world, ada, "secretly")
+    assert await beginning(world, "secret") == ["secretly"]
+    await world.apply(world.gone(gone))
+    for visibility in ("private", "direct"):
+        await tagged(world, ada, "secret", "secretplan", visibility=visibility, mentions=[bob])
+    assert await beginning(world, "secret", bob) == await beginning(world, "secretplan", bob) == []
+
+
+async def test_of_a_beginning_that_many_share_what_the_latest_posts_have_is_found(world: "World") -> None:
+    (ada,) = await world.people("ada")
+    crowd = 5_000
+    await world.run(
+        "INSERT INTO hashtags (name, post_id, account_id) SELECT 'a' || to_char(n, 'FM00000'), n, 1 FROM generate_series(1, :n) n", n=crowd
+    )
+    await world.run("""
+        INSERT INTO snapshots (post_id, version, previous_version, deleted, has_media, author_id, created_at, visibility, head, content)
+        SELECT n, 1, 0, false, false, :ada, now(), 'public', '', '' FROM generate_series(1, :n) n
+    """, ada=ada, n=crowd)  # fmt: skip
+    for _ in range(2):
+        await tagged(world, ada, "azure")
+    found = await beginning(world, "a", limit=40)
+    assert (found[0], len(found)) == ("azure", 40)
+    assert await beginning(world, "a0499") == [f"a{n:05}" for n in range(4999, 4989, -1)]
+    await world.run("ANALYZE")
+    nodes = await plan(world, queries._BEGINNING, prefix="'a'", prefix_end="'b'", limit=20, offset=0)
+    read = [node for node in nodes if "Relation Name" in node and node["Actual Loops"]]
+    assert {node["Node Type"] for node in read} <= {"Index Scan", "Index Only Scan"}
+    assert sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in read) < 2_500

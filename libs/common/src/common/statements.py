@@ -24,6 +24,10 @@ Value = None | bool | int | float | str | bytes | date | UUID | Sequence[int] | 
 """What a place may be given: `bytes` for bytea, anything else goes in its textual form, sequences as arrays."""
 Row = tuple[Any, ...]
 
+BEHIND_ALL: Final = "\U0010ffff"
+"""Behind every other character: what begins so is `x ~>=~ beginning AND x ~<~ beginning || BEHIND_ALL`, which goes along an index of
+`text_pattern_ops`, as `LIKE` doesn't in a prepared statement (https://www.postgresql.org/docs/18/indexes-opclass.html)."""
+
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _NUMBERS: Final = count()
 _FINE: Final = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)

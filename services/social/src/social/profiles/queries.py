@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from common.errors import NotFound
-from common.statements import Connection
+from common.statements import BEHIND_ALL, Connection
 from common.times import iso
 
 from social.rendering import accounts
@@ -17,28 +17,42 @@ _OWN: Final = """
 """
 
 # Exact names first, then whom the viewer follows, then beginnings of names, by followers. Blocked people are found by exact name only,
-# and only by the one who blocked them, so that they can be unblocked. A beginning that thousands share is looked at no further than some
-# hundreds, but for those whom the viewer follows. Ranges instead of LIKE: a prepared statement can't look for a pattern by an index.
+# and only by the one who blocked them, so that they can be unblocked. Of a beginning that hundreds share, the first hundred by the alphabet are
+# looked at, whom the viewer follows, and those among the five hundred most followed. Who is blocked is asked last, best first, so that few are.
+# Ranges instead of LIKE: a prepared statement can't look for a pattern by an index.
 _BEGINS: Final = "p.username ~>=~ %(prefix)s AND p.username ~<~ %(prefix_end)s"
 _IS_CALLED: Final = "lower(p.display_name) ~>=~ %(word)s AND lower(p.display_name) ~<~ %(word_end)s"
 _SEARCH: Final = f"""
-    WITH candidates AS (
+    WITH spelled AS (
+        SELECT p.account_id FROM profiles p WHERE {_BEGINS} AND p.shown AND NOT %(following)s ORDER BY p.username USING ~<~ LIMIT 100
+    ), called AS (
+        SELECT p.account_id FROM profiles p
+        WHERE {_IS_CALLED} AND p.shown AND NOT %(following)s ORDER BY lower(p.display_name) USING ~<~ LIMIT 100
+    ), candidates AS (
         SELECT p.account_id FROM profiles p WHERE p.username = %(exact)s
+        UNION SELECT account_id FROM spelled
+        UNION SELECT account_id FROM called
         UNION
-        (SELECT p.account_id FROM profiles p WHERE {_BEGINS} AND p.shown AND NOT %(following)s ORDER BY p.username USING ~<~ LIMIT 500)
-        UNION
-        (SELECT p.account_id FROM profiles p
-         WHERE {_IS_CALLED} AND p.shown AND NOT %(following)s ORDER BY lower(p.display_name) USING ~<~ LIMIT 500)
+        SELECT p.account_id FROM (
+            SELECT account_id FROM profile_counts
+            WHERE followers > 0 AND ((SELECT count(*) FROM spelled) = 100 OR (SELECT count(*) FROM called) = 100)
+            ORDER BY followers DESC, account_id LIMIT 500
+        ) c JOIN profiles p ON p.account_id = c.account_id WHERE {_BEGINS} OR {_IS_CALLED}
         UNION
         SELECT p.account_id FROM follows f JOIN profiles p ON p.account_id = f.followed_id
         WHERE f.follower_id = %(viewer)s AND ({_BEGINS} OR {_IS_CALLED})
+    ), people AS (
+        SELECT p.account_id, p.username = %(exact)s AS exact, f.follower_id IS NOT NULL AS followed, {_BEGINS} AS begins,
+            coalesce(c.followers, 0) AS followers
+        FROM candidates JOIN profiles p ON p.account_id = candidates.account_id LEFT JOIN profile_counts c ON c.account_id = p.account_id
+        LEFT JOIN follows f ON f.follower_id = %(viewer)s AND f.followed_id = p.account_id
+        WHERE p.shown AND (NOT %(following)s OR f.follower_id IS NOT NULL)
+        ORDER BY exact DESC, followed DESC, begins DESC, followers DESC, p.account_id
+        OFFSET 0
     )
-    SELECT p.account_id
-    FROM candidates JOIN profiles p ON p.account_id = candidates.account_id LEFT JOIN profile_counts c ON c.account_id = p.account_id
-    LEFT JOIN follows f ON f.follower_id = %(viewer)s AND f.followed_id = p.account_id
-    WHERE p.shown AND (NOT %(following)s OR f.follower_id IS NOT NULL)
-      AND CASE WHEN p.username = %(exact)s THEN {MAY_OPEN.format(account="p.account_id")} ELSE {NOT_BLOCKED.format(account="p.account_id")} END
-    ORDER BY p.username = %(exact)s DESC, f.follower_id IS NOT NULL DESC, {_BEGINS} DESC, coalesce(c.followers, 0) DESC, p.account_id
+    SELECT x.account_id FROM people x
+    WHERE CASE WHEN x.exact THEN {MAY_OPEN.format(account="x.account_id")} ELSE {NOT_BLOCKED.format(account="x.account_id")} END
+    ORDER BY x.exact DESC, x.followed DESC, x.begins DESC, x.followers DESC, x.account_id
     LIMIT %(limit)s OFFSET %(offset)s
 """
 
@@ -52,8 +66,6 @@ _DIRECTORY: Final = {
     """,
     "new": f"SELECT p.account_id FROM profiles p WHERE {_MET} ORDER BY p.account_id DESC LIMIT %(limit)s OFFSET %(offset)s",
 }
-_AFTER_ALL: Final = "\U0010ffff"
-"""Behind every other character."""
 
 
 async def by_name(connection: Connection, name: str) -> int:
@@ -115,9 +127,9 @@ async def search(
     parameters = {
         "exact": name,
         "prefix": name,
-        "prefix_end": name if at else name + _AFTER_ALL,
+        "prefix_end": name if at else name + BEHIND_ALL,
         "word": name,
-        "word_end": name if at else name + _AFTER_ALL,
+        "word_end": name if at else name + BEHIND_ALL,
         "viewer": viewer,
         "following": following,
         "limit": limit,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from common.addresses import tag_url
 from common.ids import first_id_at
 from common.paging import Page
-from common.statements import Connection
+from common.statements import BEHIND_ALL, Connection
 from common.times import now
 
 _USE: Final = """
@@ -18,8 +18,34 @@ _USE: Final = """
       AND s.visibility = 'public' AND NOT s.deleted AND s.created_at > now() - interval '7 days'
     GROUP BY h.name, day
 """
-_BEGINNING: Final = """
-    SELECT name FROM hashtags WHERE name LIKE %(prefix)s GROUP BY name ORDER BY name = %(exact)s DESC, count(*) DESC, name LIMIT %(limit)s OFFSET %(offset)s
+# One step of an index for each name, however many posts are under it; of a beginning that hundreds share, the first by the alphabet and those
+# that the latest posts have. Best is what was used often and lately: where the fifth latest of its public posts stands. A hashtag that no
+# public post has lately isn't told: it may be in messages only.
+_BEGINS: Final = "h.name ~<~ %(prefix_end)s"
+_BEGINNING: Final = f"""
+    WITH RECURSIVE first(name, number) AS (
+        (SELECT h.name, 1 FROM hashtags h WHERE h.name ~>=~ %(prefix)s AND {_BEGINS} ORDER BY h.name USING ~<~ LIMIT 1)
+        UNION ALL
+        SELECT x.name, first.number + 1 FROM first CROSS JOIN LATERAL (
+            SELECT h.name FROM hashtags h WHERE h.name ~>~ first.name AND {_BEGINS} ORDER BY h.name USING ~<~ LIMIT 1
+        ) x WHERE first.number < 200
+    ), names AS (
+        SELECT name FROM first
+        UNION
+        SELECT h.name FROM (
+            SELECT post_id FROM snapshots WHERE (SELECT count(*) FROM first) = 200 AND visibility = 'public' AND NOT deleted
+            ORDER BY post_id DESC LIMIT 300
+        ) s JOIN hashtags h ON h.post_id = s.post_id WHERE h.name ~>=~ %(prefix)s AND {_BEGINS}
+    )
+    SELECT names.name FROM names CROSS JOIN LATERAL (
+        SELECT count(*) AS uses, min(post_id) AS since FROM (
+            SELECT s.post_id FROM (SELECT h.post_id FROM hashtags h WHERE h.name = names.name ORDER BY h.post_id DESC LIMIT 30) l
+            JOIN snapshots s ON s.post_id = l.post_id WHERE s.visibility = 'public' AND NOT s.deleted
+            ORDER BY l.post_id DESC LIMIT 5
+        ) latest
+    ) used
+    WHERE used.uses > 0
+    ORDER BY names.name = %(prefix)s DESC, used.uses DESC, used.since DESC, names.name LIMIT %(limit)s OFFSET %(offset)s
 """
 _OWN: Final = """
     SELECT 'following', name FROM followed_tags WHERE account_id = %(viewer)s AND name = ANY(%(names)s::text[])
@@ -58,12 +84,11 @@ async def as_json(connection: Connection, public_url: str, viewer: int, names: S
 
 
 async def beginning(connection: Connection, prefix: str, limit: int, offset: int) -> list[str]:
-    """Hashtags that begin so, the exact one first, then by use."""
+    """Hashtags that begin so and that public posts have, the exact one first, then what is used most these days."""
     name = prefix.strip().removeprefix("#").lower()
-    escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     if not name:
         return []
-    parameters = {"prefix": f"{escaped}%", "exact": name, "limit": limit, "offset": offset}
+    parameters = {"prefix": name, "prefix_end": name + BEHIND_ALL, "limit": limit, "offset": offset}
     return [row[0] for row in await (await connection.execute(_BEGINNING, parameters)).fetchall()]
 
 
