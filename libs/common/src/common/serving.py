@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from common.memory import keep_ready
+from common.stacks import waiting
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ async def close(shutdown: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.wait_for(shutdown, FINISH + CLOSE)
     except TimeoutError:
-        log.error("not everything could be closed in time", extra={"seconds": FINISH + CLOSE})
+        log.error("not everything could be closed in time", extra={"seconds": FINISH + CLOSE, "tasks": waiting()})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

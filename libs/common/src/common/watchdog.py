@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from common.kafka import Consumers
+from common.stacks import waiting
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Watchdog:
         elif seen.since is None or committed != seen.committed:
             seen.since = now
         elif now - seen.since > _PATIENCE:
-            log.critical("consumer gets nowhere, the process ends", extra={"topic": name, "lag": self.lag.get(name)})
+            log.critical("consumer gets nowhere, the process ends", extra={"topic": name, "lag": self.lag.get(name), "tasks": waiting()})
             os._exit(70)
         seen.committed = committed
 

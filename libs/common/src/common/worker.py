@@ -12,6 +12,7 @@ from common import logs, telemetry
 from common.db import Database
 from common.health import Check, Health
 from common.kafka import Consumers
+from common.kafka_connections import mend
 from common.relay import Relay
 from common.settings import SharedSettings
 from common.topics import declared
@@ -36,6 +37,7 @@ def create_worker_app(
     close: Callable[[], Awaitable[None]] | None = None,
 ) -> Starlette:
     """Return the ASGI application of a worker; `prepare` runs before consuming and is tried until it succeeds."""
+    mend()
     health = Health(f"{service} worker")
     state = _State(service, consumers, prepare)
     health.add(state.problem)
