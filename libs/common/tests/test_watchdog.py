@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from common import watchdog
+from common import kafka, watchdog
 from common.errors import Transient
 from common.events import AccountState
 from common.kafka import Consumers
@@ -26,6 +26,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     monkeypatch.setattr(watchdog, "_EVERY", 0.1)
     monkeypatch.setattr(watchdog, "_PATIENCE", PATIENCE)
+    monkeypatch.setattr(kafka, "_LONGEST_TURN", PATIENCE / 2)
     monkeypatch.setattr(watchdog, "os", SimpleNamespace(_exit=found.append))
     return found
 

@@ -40,6 +40,9 @@ _LONGEST_PAUSE: Final = 10.0
 _MAX_DEAD_IN_A_ROW: Final = 20
 _AT_ONCE: Final = 100
 """Records that are handled together."""
+_LONGEST_TURN: Final = 5.0
+"""Seconds after which what was handled of the records that came together is acknowledged, before the rest: it wouldn't be given again after a
+crash, and whoever looks whether a consumer gets on (`common.watchdog`) sees slow ones move."""
 _FETCHED_AT_ONCE: Final = 131_072
 """Bytes of a partition, or one record: what was fetched is acknowledged by one commit, which costs the broker as much as a record does."""
 _LONGEST_FETCH: Final = 1.0
@@ -178,7 +181,8 @@ class Consumers:
     async def _receive(self, consumer: AIOKafkaConsumer | None, subscription: _Subscription, first: ConsumerRecord) -> None:
         """Digest a record and what was fetched with it. FastStream commits the consumer's place when this returns: behind what was handled."""
         records = [first]
-        due = asyncio.get_running_loop().time() + subscription.every
+        began = asyncio.get_running_loop().time()
+        until = began + _LONGEST_TURN
         if consumer is not None:
             for more in (await consumer.getmany(timeout_ms=0)).values():
                 records += [_readable(record) for record in more]
@@ -187,9 +191,9 @@ class Consumers:
         try:
             while handled < len(records):
                 some = records[handled : handled + _AT_ONCE]
-                done = await self._digest(subscription, some)
+                done = await self._digest(subscription, some, until)
                 handled += done
-                if done < len(some):
+                if done < len(some) or asyncio.get_running_loop().time() >= until:
                     break
         except BaseException:  # the process ends: FastStream goes back to the first record, nothing is committed
             handled = 0
@@ -197,16 +201,18 @@ class Consumers:
         finally:
             if consumer is not None:
                 _rewind(consumer, records[handled:])
-                asyncio.get_running_loop().call_at(due, _resume, consumer)
+                asyncio.get_running_loop().call_at(began + subscription.every, _resume, consumer)
 
-    async def _digest(self, subscription: _Subscription, records: Sequence[ConsumerRecord]) -> int:
+    async def _digest(self, subscription: _Subscription, records: Sequence[ConsumerRecord], until: float) -> int:
         """Handle records one by one, or together where that is wanted and as long as it succeeds: else the one to blame has to be found.
 
-        Return how many were handled or buried: all of them, unless it has to stop.
+        Return how many were handled or buried: all of them, unless it has to stop, or the loop's time is `until` after the first.
         """
         if subscription.together and len(records) > 1 and await self._digest_together(subscription, records):
             return len(records)
         for number, record in enumerate(records):
+            if number and asyncio.get_running_loop().time() >= until:
+                return number
             try:
                 await self._digest_one(subscription, record)
             except (TooManyDead, KafkaError):
