@@ -157,6 +157,15 @@ async def test_a_sender_that_died_after_the_provider_took_the_mail_sends_nothing
     assert len(office.postmark.delivered) == 1
 
 
+async def test_no_more_mails_are_claimed_than_asked_for_also_by_a_plan_for_hardly_any(office: "Office") -> None:
+    ada = office.register("ada")
+    await office.plan(ada, "follow:0:x")
+    await office.rows("ANALYZE mails")
+    for number in range(1, 6):
+        await office.plan(ada, f"follow:{number}:x")
+    assert [len(await ledger.claim(office.database, 2)) for _ in range(4)] == [2, 2, 2, 0]
+
+
 async def test_a_sender_that_died_before_it_began_leaves_the_mail_to_others_at_once(office: "Office") -> None:
     ada, sender = office.register("ada"), office.sender(unknown_wait=60)
     await office.plan(ada)

@@ -165,3 +165,13 @@ async def test_the_worker_is_woken_by_what_is_planned(world: "World") -> None:
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_one_job_is_taken_at_a_time_also_by_a_plan_for_hardly_any(world: "World") -> None:
+    await wished(world, "de")
+    await world.post("<p>word</p>")
+    await world.value("ANALYZE jobs")
+    for number in range(6):
+        await world.post(f"<p>word{number}</p>")
+    async with world.database.transaction() as session:
+        assert len((await session.execute(ahead._TAKE)).all()) == 1

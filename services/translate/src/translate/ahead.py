@@ -14,10 +14,13 @@ from translate.domain import BudgetSpent, ProviderFailed
 log = logging.getLogger(__name__)
 
 _PATIENCE = 30.0
+# A plan may run `IN (SELECT … LIMIT 1 FOR UPDATE)` once for each row, and take them all: a materialized part runs once.
 _TAKE = text("""
-    UPDATE jobs SET not_before = now() + interval '1 minute' WHERE (post_id, target) IN (
+    WITH oldest AS MATERIALIZED (
         SELECT post_id, target FROM jobs WHERE not_before <= now() ORDER BY added_at LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) RETURNING post_id, target, added_at
+    )
+    UPDATE jobs j SET not_before = now() + interval '1 minute' FROM oldest o WHERE j.post_id = o.post_id AND j.target = o.target
+    RETURNING j.post_id, j.target, j.added_at
 """)
 """A minute is longer than any call takes: whoever took it and hasn't done it by then has ended."""
 # What was planned anew meanwhile, by an edit, is another job.

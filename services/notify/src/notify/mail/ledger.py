@@ -43,13 +43,14 @@ _LOST = text("""
         not_before = now() + CASE WHEN begun THEN make_interval(secs => :wait) ELSE interval '0' END
     WHERE state = 'claimed' AND claimed_at < now() - make_interval(secs => :lifetime)
 """)
+# A plan may run `IN (SELECT … LIMIT … FOR UPDATE)` once for each row, and take them all: a materialized part runs once.
 _CLAIM = """
-    UPDATE mails SET state = 'claimed', claimed_at = now(), attempts = attempts + 1, begun = false
-    WHERE id IN (
+    WITH due AS MATERIALIZED (
         SELECT id FROM mails WHERE state = 'new' AND not_before <= now() AND kind {kind}
         ORDER BY not_before LIMIT :limit FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, dedupe_key, kind, account_id, details, attempts, traceparent
+    UPDATE mails m SET state = 'claimed', claimed_at = now(), attempts = attempts + 1, begun = false FROM due WHERE m.id = due.id
+    RETURNING m.id, m.dedupe_key, m.kind, m.account_id, m.details, m.attempts, m.traceparent
 """
 _CLAIM_PERSONAL, _CLAIM_BROADCAST = (text(_CLAIM.format(kind=kind)) for kind in ("<> 'announcement'", "= 'announcement'"))
 _BEGIN = text("""
@@ -57,11 +58,11 @@ _BEGIN = text("""
     WHERE m.id = mine.id AND m.attempts = mine.attempts AND m.state = 'claimed' RETURNING m.id
 """)
 _LOOK = text("""
-    UPDATE mails SET not_before = now() + make_interval(secs => :lifetime)
-    WHERE id IN (
+    WITH due AS MATERIALIZED (
         SELECT id FROM mails WHERE state = 'unknown' AND not_before <= now() ORDER BY not_before LIMIT :limit FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, dedupe_key, kind, attempts, claimed_at
+    UPDATE mails m SET not_before = now() + make_interval(secs => :lifetime) FROM due WHERE m.id = due.id
+    RETURNING m.id, m.dedupe_key, m.kind, m.attempts, m.claimed_at
 """)
 _SETTLE = text("""
     UPDATE mails SET state = :state, not_before = now() + make_interval(secs => :pause), message_id = coalesce(:message_id, message_id),

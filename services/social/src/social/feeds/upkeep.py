@@ -22,11 +22,11 @@ _PROMOTE = text("""
     INSERT INTO pulled_authors (author_id) SELECT account_id FROM profile_counts WHERE followers > :above ON CONFLICT DO NOTHING
 """)
 _REST = text("""
-    WITH resting AS (
-        UPDATE feeds SET active = false, filled = false WHERE owner_id IN (
-            SELECT owner_id FROM feeds WHERE active AND read_at < now() - make_interval(days => :days)
-            ORDER BY read_at LIMIT :slice FOR UPDATE SKIP LOCKED
-        ) RETURNING owner_id
+    WITH away AS MATERIALIZED (
+        SELECT owner_id FROM feeds WHERE active AND read_at < now() - make_interval(days => :days)
+        ORDER BY read_at LIMIT :slice FOR UPDATE SKIP LOCKED
+    ), resting AS (
+        UPDATE feeds f SET active = false, filled = false FROM away WHERE f.owner_id = away.owner_id RETURNING f.owner_id
     ), cleared AS (
         DELETE FROM feed_entries e USING resting r WHERE e.owner_id = r.owner_id
     )
