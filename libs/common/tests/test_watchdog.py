@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from common import kafka, watchdog
 from common.errors import Transient
 from common.events import AccountState
@@ -160,3 +160,22 @@ async def test_what_waits_to_be_read_is_counted_while_its_consumer_waits_on_purp
             await task
         await consumers.stop()
     assert ends == []
+
+
+async def test_it_ends_when_it_is_told_so_in_the_moment_in_which_the_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "_EVERY", 0.01)
+    asked, answer, part = asyncio.Event(), asyncio.get_running_loop().create_future(), TopicPartition("topic", 0)
+
+    async def end_offsets(parts: object) -> dict[TopicPartition, int]:
+        asked.set()
+        await answer
+        return {part: 0}
+
+    consumer = SimpleNamespace(subscription=lambda: {"topic"}, assignment=lambda: {part}, end_offsets=end_offsets)
+    consumers = SimpleNamespace(broker=SimpleNamespace(subscribers=[SimpleNamespace(consumer=consumer)]))
+    task = asyncio.create_task(Watchdog(consumers).run())  # type: ignore[arg-type]
+    await asked.wait()
+    answer.set_result(None)
+    task.cancel()
+    await asyncio.wait([task], timeout=0.5)
+    assert task.cancelled()

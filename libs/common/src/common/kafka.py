@@ -312,7 +312,8 @@ class Consumers:
         self._waiting[topic] = reason
         log.error("consumer stands still", extra={"topic": topic, "reason": reason})
         with suppress(TimeoutError):  # an end doesn't wait for this, or it would cut off what is being committed then
-            await asyncio.wait_for(self._ending.wait(), _LONGEST_PAUSE)
+            async with asyncio.timeout(_LONGEST_PAUSE):
+                await self._ending.wait()
 
     async def _dead_letters(self) -> AIOKafkaProducer:
         if self._producer is None:

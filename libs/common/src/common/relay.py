@@ -102,7 +102,8 @@ class Relay:
                 await self._publish_for_ever(connection, producer)
             finally:
                 with suppress(KafkaError, OSError, asyncio.TimeoutError):
-                    await asyncio.wait_for(producer.stop(), 5)
+                    async with asyncio.timeout(5):
+                        await producer.stop()
 
     async def _elected(self, connection: AsyncConnection[Any]) -> bool:
         cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LEADER_LOCK,))

@@ -105,7 +105,8 @@ class Draining(uvicorn.Server):
 async def close(shutdown: Coroutine[Any, Any, None]) -> None:
     """End a server that finishes requests and closes what it has open; give up on what hangs, since the process ends anyway."""
     try:
-        await asyncio.wait_for(shutdown, FINISH + CLOSE)
+        async with asyncio.timeout(FINISH + CLOSE):
+            await shutdown
     except TimeoutError:
         log.error("not everything could be closed in time", extra={"seconds": FINISH + CLOSE, "tasks": waiting()})
 

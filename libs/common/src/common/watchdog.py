@@ -54,7 +54,8 @@ class Watchdog:
         seen = self._seen.setdefault(name, _Seen())
         parts = consumer.assignment() or _all_of(consumer)
         try:
-            ends = await asyncio.wait_for(consumer.end_offsets(parts), _ANSWER)
+            async with asyncio.timeout(_ANSWER):  # `wait_for` would lose an end that it is told in the moment of the answer
+                ends = await consumer.end_offsets(parts)
         except (KafkaError, OSError, TimeoutError):
             return  # the broker is away: nobody can move
         if all(seen.read_to.get(part) == end for part, end in ends.items()):
@@ -84,6 +85,7 @@ def _all_of(consumer: AIOKafkaConsumer) -> set[TopicPartition]:
 async def _committed(consumer: AIOKafkaConsumer, parts: set[TopicPartition]) -> dict[TopicPartition, int] | None:
     """What the group has acknowledged; None when the client can't say, although the broker answers it."""
     try:
-        return {part: await asyncio.wait_for(consumer.committed(part), _ANSWER) or 0 for part in parts}
+        async with asyncio.timeout(_ANSWER):
+            return {part: await consumer.committed(part) or 0 for part in parts}
     except (KafkaError, OSError, TimeoutError):
         return None
