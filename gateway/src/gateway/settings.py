@@ -2,6 +2,7 @@
 
 from ipaddress import IPv4Network, IPv6Network
 
+from common.settings import HttpAddress
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,13 +12,13 @@ class Settings(BaseSettings):
 
     signing_key: SecretStr = Field(description="private JWK (Ed25519) that signs identities; replicas share it")
     cookie_secret: SecretStr = Field(min_length=32, description="signs the pages' anti-forgery tokens")
-    auth_url: str = Field(description="where `auth` answers, http://host:port")
-    posts_url: str = Field(description="where `posts` answers")
-    social_url: str = Field(description="where `social` answers")
-    search_url: str = Field(description="where `search` answers")
-    notify_url: str = Field(description="where `notify` answers")
-    translate_url: str = Field(description="where `translate` answers")
-    worker_urls: dict[str, str] = Field(default={}, description="where the workers answer probes, by service, as JSON")
+    auth_url: HttpAddress = Field(description="where `auth` answers, http://host:port")
+    posts_url: HttpAddress = Field(description="where `posts` answers")
+    social_url: HttpAddress = Field(description="where `social` answers")
+    search_url: HttpAddress = Field(description="where `search` answers")
+    notify_url: HttpAddress = Field(description="where `notify` answers")
+    translate_url: HttpAddress = Field(description="where `translate` answers")
+    worker_urls: dict[str, HttpAddress] = Field(default={}, description="where the workers answer probes, by service, as JSON")
     rate_limits: bool = Field(default=True, description="false only for client test suites")
     max_in_flight: int = Field(default=128, ge=1, description="requests that one replica works on at once; others get 503 at once")
     max_in_flight_per_service: int = Field(default=64, ge=1, description="calls that one replica has under way to one service")

@@ -43,6 +43,9 @@ def test_what_the_environment_says_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
         ("MICROBLOG_PUBLIC_URL", "https://microblog.example/"),
         ("MICROBLOG_PUBLIC_URL", "ftp://microblog.example"),
         ("MICROBLOG_LOG_LEVEL", "canary"),
+        ("MICROBLOG_OTLP_ENDPOINT", "collector:4318"),
+        ("MICROBLOG_OTLP_ENDPOINT", "http://:4318"),
+        ("MICROBLOG_OTLP_ENDPOINT", "http://collector:99999"),
         ("MICROBLOG_TOPIC_REPLICATION", "0"),
     ],
 )

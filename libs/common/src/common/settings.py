@@ -4,14 +4,26 @@ import json
 import re
 import socket
 import sys
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 _FIELD: Final = re.compile(r'field "(\w+)"')
 
 S = TypeVar("S", bound=BaseSettings)
+
+
+def _http(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # `port` raises ValueError by itself when it is none
+        raise ValueError("should be http(s)://host:port")
+    return address
+
+
+HttpAddress = Annotated[str, AfterValidator(_http)]
+"""Where something answers HTTP: with a host, which one that was put together from an empty variable lacks."""
 
 
 class SharedSettings(BaseSettings):
@@ -28,7 +40,7 @@ class SharedSettings(BaseSettings):
         default_factory=socket.gethostname, description="name of this replica, unique and kept over restarts; the host's name if not given"
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
-    otlp_endpoint: str | None = Field(
+    otlp_endpoint: HttpAddress | None = Field(
         default=None, description="where traces and metrics go, http(s)://host:port; none: nothing is measured"
     )
     topic_replication: int = Field(default=1, ge=1, le=9, description="replicas of the topics that are made")

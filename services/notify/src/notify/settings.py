@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from common.settings import DatabaseSettings
+from common.settings import DatabaseSettings, HttpAddress
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 class Settings(DatabaseSettings):
     model_config = SettingsConfigDict(env_prefix="NOTIFY_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    auth_url: str = Field(description="where auth answers: addresses and links are asked there at the moment of sending")
+    auth_url: HttpAddress = Field(description="where auth answers: addresses and links are asked there at the moment of sending")
     signing_key: SecretStr = Field(description="private JWK with which this service speaks for itself")
     unsubscribe_secret: SecretStr = Field(min_length=32, description="signs unsubscribe links")
     title: str = Field(default="Microblog", max_length=100, description="the name that mails show")
@@ -24,7 +24,7 @@ class Settings(DatabaseSettings):
     smtp_user: str | None = Field(default=None, description="provider smtp: for servers that ask for a log-in")
     smtp_password: SecretStr | None = Field(default=None, description="provider smtp: and the password")
     smtp_security: Literal["starttls", "tls", "none"] = Field(default="starttls", description="starttls, tls, or none")
-    postmark_url: str = Field(default="https://api.postmarkapp.com", description="provider postmark: where its API answers")
+    postmark_url: HttpAddress = Field(default="https://api.postmarkapp.com", description="provider postmark: where its API answers")
     postmark_token: SecretStr | None = Field(default=None, description="server token")
     postmark_stream: str = Field(default="outbound", description="message stream of mails to one person")
     postmark_broadcast_stream: str = Field(default="broadcast", description="message stream of announcements")

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from common.settings import DatabaseSettings
+from common.settings import DatabaseSettings, HttpAddress
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -15,7 +15,7 @@ class Settings(DatabaseSettings):
         default=None, description="its subscription key; without one the service says that it is not configured"
     )
     microsoft_region: str | None = Field(default=None, description="of regional and multi-service resources; leave it out for global ones")
-    microsoft_endpoint: str = Field(default="https://api.cognitive.microsofttranslator.com", description="where its API answers")
+    microsoft_endpoint: HttpAddress = Field(default="https://api.cognitive.microsofttranslator.com", description="where its API answers")
     daily_budget: int = Field(
         default=100_000, ge=0, description="characters a day, counted as the provider charges; half of it at most ahead"
     )
