@@ -3,9 +3,11 @@
 A test that looks into what only the local runner has is skipped, and says so.
 """
 
+import json
 import os
 import secrets
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,12 +19,21 @@ from common.keys import fill
 from stack import Mail, Stack, free_block, wait_for
 
 ROOT = Path(__file__).parents[2]
+_WITH_SECRETS = {"accounts": "auth", "announcements": "notify"}
+"""What belongs to the container of the service whose secrets it needs (docs/operating.md)."""
 _PORTS = ("GATEWAY_PORT", "MAILPIT_PORT", "GRAFANA_PORT", "POSTGRES_PORT", "KAFKA_PORT", "ELASTICSEARCH_PORT")
 
 
 def wanted() -> bool:
     """Whether the tests are to run on containers."""
     return os.environ.get("TEST_STACK") == "containers"
+
+
+def bridge() -> str:
+    """Where containers reach what listens on this machine for them: its address on Docker's own network."""
+    asked = ["docker", "network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"]
+    (known,) = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
+    return str(known.get("Gateway") or next(ip_network(known["Subnet"]).hosts()))  # older daemons tell it from the first container on
 
 
 class ComposedStack(Stack):
@@ -37,7 +48,6 @@ class ComposedStack(Stack):
         self._settings |= {"MICROBLOG_PUBLIC_URL": self.url} | settings
         made = dict(line.split("=", 1) for line in fill((ROOT / ".env.example").read_text().splitlines()) if "=" in line and line[0] != "#")
         self._settings = made | self._settings
-        del self._settings["MICROBLOG_OTLP_ENDPOINT"]  # without telemetry nothing is sent there
         self._env.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
         self._env.chmod(0o600)
 
@@ -63,6 +73,9 @@ class ComposedStack(Stack):
         return subprocess.run(command, capture_output=True, timeout=300, check=False).returncode
 
     def operator(self, *arguments: str) -> list[str]:
+        if arguments[0] in _WITH_SECRETS:
+            service = _WITH_SECRETS[arguments[0]]
+            return self._compose("exec", "--no-TTY", service, "python", "-m", f"{service}.cli", *arguments[1:])
         return self._compose("--progress", "quiet", "run", "--rm", "--no-TTY", "operator", *arguments)
 
     @property
@@ -82,7 +95,8 @@ class ComposedStack(Stack):
     def _mail(mailpit: httpx.Client, number: str) -> Mail:
         body = mailpit.get(f"/message/{number}").raise_for_status().json()
         headers = mailpit.get(f"/message/{number}/headers").raise_for_status().json()
-        return Mail(body["Subject"], body["Text"], {name: values[0] for name, values in headers.items()}, body["HTML"])
+        text, html = (body[kind].replace("\r\n", "\n") for kind in ("Text", "HTML"))  # as SMTP has lines
+        return Mail(body["Subject"], text, {name: values[0] for name, values in headers.items()}, html)
 
     def last_words(self, lines: int = 30) -> dict[str, str]:
         done = subprocess.run(self._compose("logs", "--no-color", "--tail", str(lines)), capture_output=True, text=True, check=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fakes.collector import FakeCollector
 from fakes.postmark import FakePostmark
 from fakes.server import serving
 from fakes.translator import FakeTranslator
@@ -23,6 +24,15 @@ FAST = {
     "AUTH_ARGON2_TIME": "1",
     "GATEWAY_RATE_LIMITS": "false",
 }
+
+
+SLOW_ON_CONTAINERS = ("test_operator.py", "test_traces.py")
+
+
+@pytest.fixture(scope="session")
+def collector() -> FakeCollector:
+    """What OpenTelemetry's collector would have been sent."""
+    return FakeCollector()
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = [
         item
         for item in items
-        if "stack" in getattr(item, "fixturenames", ())
-        and (item.get_closest_marker("slow") is None or item.path.name == "test_operator.py")
+        if item.path.name in SLOW_ON_CONTAINERS
+        or ("stack" in getattr(item, "fixturenames", ()) and item.get_closest_marker("slow") is None)
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
@@ -64,7 +74,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     folder = tmp_path_factory.mktemp("stack")
     folder.chmod(0o755)
     if composed.wanted():
-        yield from _in_containers(folder)
+        yield from _in_containers(folder, request.getfixturevalue("collector"))
         return
     translator: FakeTranslator = request.getfixturevalue("translator")
     postmark: FakePostmark = request.getfixturevalue("postmark")
@@ -84,14 +94,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     assert postmark.doubled() == set(), "mails that were sent twice"
 
 
-def _in_containers(folder: Path) -> Iterator[Stack]:
+def _in_containers(folder: Path, collector: FakeCollector) -> Iterator[Stack]:
     """All tests come from one address there, so that nobody may count who logs in how often."""
-    running = composed.ComposedStack(folder, {**FAST, "AUTH_THROTTLES": "false", "NOTIFY_POSTMARK_WEBHOOK_SECRET": HOOK_SECRET})
-    try:
-        running.up()
-        yield running
-    finally:
-        assert running.stop() == 0
+    with serving(collector.app(), host=composed.bridge()) as told:
+        settings = {"AUTH_THROTTLES": "false", "NOTIFY_POSTMARK_WEBHOOK_SECRET": HOOK_SECRET, "MICROBLOG_OTLP_ENDPOINT": told}
+        running = composed.ComposedStack(folder, FAST | settings)
+        try:
+            running.up()
+            yield running
+        finally:
+            assert running.stop() == 0
+
+
+@pytest.fixture
+def throttled() -> None:
+    """Only where it is counted who guesses."""
+    if composed.wanted():
+        pytest.skip("everybody comes from one address to the containers, so that nobody is counted")
 
 
 @pytest.fixture

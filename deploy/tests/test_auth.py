@@ -205,6 +205,7 @@ def test_apps_take_nobodys_password_unless_a_setting_says_so(stack: Stack) -> No
     assert (refused.status_code, refused.json()["error"]) == (400, "unsupported_grant_type")
 
 
+@pytest.mark.usefixtures("throttled")
 def test_guessing_passwords_is_throttled(stack: Stack) -> None:
     person = stack.new_person("guessed")
     begin_early_in_a_window()
@@ -213,6 +214,7 @@ def test_guessing_passwords_is_throttled(stack: Stack) -> None:
     assert statuses == [401] * 10 + [429]
 
 
+@pytest.mark.usefixtures("throttled")
 def test_guessing_a_password_from_within_is_throttled_too(stack: Stack) -> None:
     browser = log_in(stack, stack.new_person("lent").name)
     begin_early_in_a_window()
@@ -226,6 +228,7 @@ def test_guessing_a_password_from_within_is_throttled_too(stack: Stack) -> None:
     assert browser.get("/settings").status_code == 200
 
 
+@pytest.mark.usefixtures("throttled")
 def test_mails_are_sent_a_few_times_only(stack: Stack) -> None:
     waiting = stack.new_person("waiting", confirmed=False)
     begin_early_in_a_window()
@@ -236,6 +239,7 @@ def test_mails_are_sent_a_few_times_only(stack: Stack) -> None:
 
 
 @alone
+@pytest.mark.usefixtures("throttled")
 def test_guessing_links_is_throttled(stack: Stack) -> None:
     begin_early_in_a_window()
     with stack.browser() as browser:
@@ -247,6 +251,7 @@ def test_guessing_links_is_throttled(stack: Stack) -> None:
 
 
 @alone
+@pytest.mark.usefixtures("throttled")
 def test_guessing_the_secrets_of_apps_is_throttled_and_so_is_making_apps(stack: Stack) -> None:
     app, token = stack.app_token()
     guess = {"grant_type": "client_credentials", "client_id": app["client_id"], "client_secret": "a guess", "token": token}

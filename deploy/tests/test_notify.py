@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Sequence
 
+import composed
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -95,7 +96,8 @@ def test_a_new_follower_and_a_comment_are_mailed_once_as_text_and_html(stack: St
     status = fan.write("a comment with **weight** & <b>", in_reply_to_id=author.write("hello")["id"])
     (follow,) = mails(stack, author, "follows you")
     (comment,) = mails(stack, author, "answered you")
-    assert Counter(mail.stream for mail in stack.mails_to(f"{author.name}@people.example")) == {"outbound": 3}  # one to confirm the address
+    streams = Counter(mail.stream for mail in stack.mails_to(f"{author.name}@people.example"))  # one to confirm the address
+    assert streams == {"" if composed.wanted() else "outbound": 3}  # Postmark's word for it
     assert "a comment with weight & <b>" in comment.text
     assert "a comment with weight &amp; &lt;b&gt;" in comment.html
     assert f'<a href="{stack.url}/@{fan.name}/{status["id"]}">' in comment.html
