@@ -40,7 +40,7 @@ _FLAT: Final = 1.3
 
 _POSTERS: Final = 10
 _POSTS_A_SECOND: Final = 20.0
-_SPREADS: Final = 5
+_SPREADS: Final = 10
 _SOON: Final = 5.0
 _BESIDE: Final = 1.1
 """How many times as long the slowest hundredth of others' posts may take while one is spread."""

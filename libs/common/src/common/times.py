@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 def iso(moment: datetime) -> str:
     """UTC with milliseconds and a Z, such as `2026-01-01T00:00:00.000Z`: some clients parse nothing else."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return f"{moment.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def now() -> datetime:

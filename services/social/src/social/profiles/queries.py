@@ -18,7 +18,7 @@ _OWN: Final = """
 
 # Exact names first, then whom the viewer follows, then beginnings of names, by followers. Blocked people are found by exact name only,
 # and only by the one who blocked them, so that they can be unblocked. Of a beginning that hundreds share, the first hundred by the alphabet are
-# looked at, whom the viewer follows, and those among the five hundred most followed. Who is blocked is asked last, best first, so that few are.
+# looked at, whom the viewer follows, and those among the three hundred most followed. Who is blocked is asked last, best first, so that few are.
 # Ranges instead of LIKE: a prepared statement can't look for a pattern by an index.
 _BEGINS: Final = "p.username ~>=~ %(prefix)s AND p.username ~<~ %(prefix_end)s"
 _IS_CALLED: Final = "lower(p.display_name) ~>=~ %(word)s AND lower(p.display_name) ~<~ %(word_end)s"
@@ -36,7 +36,7 @@ _SEARCH: Final = f"""
         SELECT p.account_id FROM (
             SELECT account_id FROM profile_counts
             WHERE followers > 0 AND ((SELECT count(*) FROM spelled) = 100 OR (SELECT count(*) FROM called) = 100)
-            ORDER BY followers DESC, account_id LIMIT 500
+            ORDER BY followers DESC, account_id LIMIT 300
         ) c JOIN profiles p ON p.account_id = c.account_id WHERE {_BEGINS} OR {_IS_CALLED}
         UNION
         SELECT p.account_id FROM follows f JOIN profiles p ON p.account_id = f.followed_id
