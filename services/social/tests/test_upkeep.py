@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from social.feeds import fanout
+from social.feeds.filling import _EACH
 from social.feeds.pulling import Pulling
 from social.feeds.returning import Readers
 from social.feeds.upkeep import Upkeep
 from social.posts.projections import apply_post
+from social.rebuilding import _fill_feeds
 
 if TYPE_CHECKING:
     from .conftest import World
@@ -169,3 +171,15 @@ async def test_a_feed_that_grew_too_long_is_cut_to_its_newest_entries(world: "Wo
     await world.run(fill, owner=1, count=3)
     assert await keeping.trim(kept=10) == 0  # behind the last feed it begins again
     assert await keeping.trim(kept=10) == 3
+
+
+async def test_a_feed_that_was_lost_is_filled_at_once_with_all_that_a_rebuild_would_miss(world: "World") -> None:
+    ada, bob = await world.people("ada", "bob")
+    before = await world.post(bob)
+    await world.follow(ada, bob)
+    since = [(await world.post(bob)).post_id for _ in range(_EACH + 10)]
+    await world.run("DELETE FROM feed_entries")
+    assert await _fill_feeds(world.database) == 2
+    assert await stored(world, ada) == since, "what was said before is beyond the newest of each"
+    assert before.post_id in await stored(world, bob)
+    assert await _fill_feeds(world.database) == 0

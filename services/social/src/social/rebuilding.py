@@ -166,14 +166,16 @@ async def _fill_gaps(session: AsyncSession, owner: int) -> int:
 async def _fill_feeds(database: Database) -> int:
     """Give every feed that is kept up what it lacks of its newest posts and boosts; return how many lacked any.
 
-    An empty one gets also what was said before its owner followed who said it, as if they came back after a long time.
+    An empty one gets also what was said before its owner followed who said it, as if they came back after a long time: some of each whom
+    they follow, and then what it still lacks, or the next rebuild would find that.
     """
     filled, after = 0, 0
     while True:
         async with database.transaction() as session:
             rows = (await session.execute(_OWNERS, {"after": after})).all()
             for row in rows:
-                filled += bool(await (fill if row.empty else _fill_gaps)(session, row.owner))
+                returned = await fill(session, row.owner) if row.empty else 0
+                filled += bool(returned + await _fill_gaps(session, row.owner))
         if not rows:
             return filled
         after = rows[-1].owner
